@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a workload lives in: a tmpfs mount, its files and mappings. Made
+ * afresh for each workload, looked at when the last operation is done, taken
+ * down again; what is left of it then is a leak.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+/*
+ * Two pages more than the largest mapping lie between neighbours, so that no
+ * two ever merge; all of them share one page of the page table.
+ */
+#define MAP_BASE 0x20000000UL
+#define MAP_STRIDE ((MAX_PAGES + 2) * PAGE)
+
+struct world world;
+
+/* Behind the mappings, one for each file, without page tables: see below. */
+#define PROBE_BASE (MAP_BASE + MAX_MAPS * MAP_STRIDE)
+#define ARENA_LENGTH (MAX_MAPS * MAP_STRIDE + MAX_FILES * MAX_PAGES * PAGE)
+
+static int pagemap, vmstat;
+static long held;
+static char *buffer;		/* resident; MAX_PAGES long */
+
+void world_init(void)
+{
+	mkdir("/m", 0700);
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	vmstat = open("/proc/vmstat", O_RDONLY);
+	if (pagemap < 0 || vmstat < 0)
+		die("/proc/self/pagemap or /proc/vmstat: %s", strerror(errno));
+	buffer = mmap(NULL, MAX_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (buffer == MAP_FAILED)
+		die("no memory");
+}
+
+void world_mount(long blocks)
+{
+	char options[32];
+
+	memset(&world, 0, sizeof(world));
+	world.blocks = blocks;
+	snprintf(options, sizeof(options), "size=%ldk", blocks * 4);
+	if (mount("tmpfs", "/m", "tmpfs", 0, options))
+		die("mount /m: %s", strerror(errno));
+	world.root = open("/m", O_RDONLY | O_DIRECTORY);
+	world.filler = -1;
+	if (world.root < 0)
+		die("/m: %s", strerror(errno));
+}
+
+/* Files have no name: to close them is to delete them. */
+static int open_file(void)
+{
+	int fd = open("/m", O_TMPFILE | O_RDWR, 0600);
+
+	if (fd < 0)
+		die("file: %s", strerror(errno));
+	return fd;
+}
+
+int world_filler(void)
+{
+	if (world.filler < 0)
+		world.filler = open_file();
+	return world.filler;
+}
+
+void world_file(long pages)
+{
+	int fd = open_file();
+
+	if (ftruncate(fd, pages * PAGE))
+		die("file %d: %s", world.files, strerror(errno));
+	world.file[world.files++] = fd;
+}
+
+void world_map(long file, long offset, long pages)
+{
+	struct map *map = &world.map[world.maps];
+
+	map->address = (char *)MAP_BASE + world.maps * MAP_STRIDE;
+	map->file = file;
+	map->offset = offset;
+	map->pages = pages;
+	map->mapped = true;
+	if (mmap(map->address, pages * PAGE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, world.file[file],
+		 offset * PAGE) != map->address)
+		die("map %d: %s", world.maps, strerror(errno));
+	if (userfault_register(map->address, pages * PAGE))
+		die("register map %d: %s", world.maps, strerror(errno));
+	world.maps++;
+}
+
+/* Blocks of the mount in use: f_blocks - f_bfree. */
+long world_used(void)
+{
+	struct statfs fs;
+
+	if (fstatfs(world.root, &fs))
+		die("fstatfs: %s", strerror(errno));
+	return fs.f_blocks - fs.f_bfree;
+}
+
+/* The tag that fills a page; 0 for zeros; -1 for anything else. */
+static long read_tag(const void *page)
+{
+	const uint64_t *word = page;
+	size_t i;
+
+	for (i = 1; i < PAGE / sizeof(*word); i++)
+		if (word[i] != word[0])
+			return -1;
+	return word[0];
+}
+
+static void out_tags(const char *pages, long count)
+{
+	long i;
+
+	out_str("[");
+	for (i = 0; i < count; i++) {
+		if (i)
+			out_str(",");
+		out_num(read_tag(pages + i * PAGE));
+	}
+	out_str("]");
+}
+
+/* Which pages are in the page cache, for all files with one mincore(). */
+static void look_into_cache(unsigned char *cached)
+{
+	char *probe = (char *)PROBE_BASE;
+	int i;
+
+	for (i = 0; i < world.files; i++)
+		if (mmap(probe + i * MAX_PAGES * PAGE, MAX_PAGES * PAGE,
+			 PROT_NONE, MAP_SHARED | MAP_FIXED, world.file[i],
+			 0) == MAP_FAILED)
+			die("probe: %s", strerror(errno));
+	if (mincore(probe, world.files * MAX_PAGES * PAGE, cached))
+		die("mincore: %s", strerror(errno));
+}
+
+static void out_size(int fd)
+{
+	struct stat st = { 0 };
+
+	if (fd >= 0 && fstat(fd, &st))
+		die("fstat: %s", strerror(errno));
+	out_str("{\"size\":");
+	out_num(st.st_size / PAGE);
+	out_str(",\"blocks\":");
+	out_num(st.st_blocks / (PAGE / 512));
+}
+
+static void observe_file(int fd, const unsigned char *cached)
+{
+	long length;
+	int i;
+
+	out_size(fd);
+	out_str(",\"cached\":\"");
+	for (i = 0; i < MAX_PAGES; i++)
+		out_str(cached[i] & 1 ? "1" : "0");
+	out_str("\",\"content\":");
+	length = pread(fd, buffer, MAX_PAGES * PAGE, 0);
+	if (length < 0)
+		die("pread: %s", strerror(errno));
+	out_tags(buffer, length / PAGE);
+	out_str("}");
+}
+
+/* Page-table entries, and what memory holds where there is one. */
+static void observe_map(struct map *map)
+{
+	uint64_t entry[MAX_PAGES];
+	long i, length = map->pages * sizeof(*entry);
+
+	if (!map->mapped) {
+		out_str("null");
+		return;
+	}
+	if (pread(pagemap, entry, length,
+		  (uintptr_t)map->address / PAGE * sizeof(*entry)) != length)
+		die("pagemap: %s", strerror(errno));
+	out_str("[");
+	for (i = 0; i < map->pages; i++) {
+		if (i)
+			out_str(",");
+		if (entry[i] >> 63)
+			out_num(read_tag(map->address + i * PAGE));
+		else
+			out_str("null");
+	}
+	out_str("]");
+}
+
+void world_observe(void)
+{
+	unsigned char cached[MAX_FILES * MAX_PAGES];
+	int i;
+
+	look_into_cache(cached);
+	out_str("{\"files\":[");
+	for (i = 0; i < world.files; i++) {
+		if (i)
+			out_str(",");
+		observe_file(world.file[i], cached + i * MAX_PAGES);
+	}
+	out_str("],\"filler\":");
+	out_size(world.filler);
+	out_str("},\"maps\":[");
+	for (i = 0; i < world.maps; i++) {
+		if (i)
+			out_str(",");
+		observe_map(&world.map[i]);
+	}
+	out_str("]}");
+	out_line();
+}
+
+/*
+ * Pages that are allocated and are neither slab nor page table: allocated
+ * minus freed, from the event counters of /proc/vmstat, which count every page
+ * that enters or leaves the page allocator.
+ */
+static long pages_held(void)
+{
+	static const struct {
+		const char *name;
+		int sign;
+	} counter[] = {
+		{ "nr_page_table_pages ", -1 },
+		{ "nr_slab_reclaimable ", -1 },
+		{ "nr_slab_unreclaimable ", -1 },
+		{ "pgalloc_dma ", 1 },
+		{ "pgalloc_dma32 ", 1 },
+		{ "pgalloc_normal ", 1 },
+		{ "pgalloc_movable ", 1 },
+		{ "pgfree ", -1 },
+	};
+	static char text[8192];
+	ssize_t length = pread(vmstat, text, sizeof(text) - 1, 0);
+	long sum = 0;
+	char *line = text;
+	size_t i;
+
+	if (length <= 0)
+		die("/proc/vmstat: %s", strerror(errno));
+	text[length] = 0;
+	while (line) {
+		for (i = 0; i < sizeof(counter) / sizeof(*counter); i++) {
+			size_t n = strlen(counter[i].name);
+
+			if (!strncmp(line, counter[i].name, n))
+				sum += counter[i].sign * atol(line + n);
+		}
+		line = strchr(line, '\n');
+		if (line)
+			line++;
+	}
+	return sum;
+}
+
+void world_destroy(void)
+{
+	long before = held;
+
+	close_range(world.root + 1, ~0U, 0);
+	munmap((void *)MAP_BASE, ARENA_LENGTH);
+	userfault_reset();
+	out_str("{\"left\":");
+	out_num(world_used());
+	close(world.root);
+	if (umount2("/m", 0))
+		die("umount /m: %s", strerror(errno));
+	held = pages_held();
+	out_str(",\"held\":");
+	out_num(held - before);
+}

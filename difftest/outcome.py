@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An outcome: what was seen of one workload on one backend. The same record from each of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Ending(StrEnum):
+    """How a workload ended. Only `finished` and `crashed` say something about the kernel."""
+
+    FINISHED = "finished"
+    CRASHED = "crashed"
+    """The kernel broke: BUG, WARN, oops or panic of its own making."""
+    HUNG = "hung"
+    """No sign of life within the time limit: the kernel or the rig, nobody knows."""
+    AGENT_FAILED = "agent_failed"
+    """The guest agent died or wrote what is no outcome: the rig broke."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """The guest had no memory left: the rig was too small, or something leaks."""
+    LOST = "lost"
+    """The guest vanished without a word (killed from outside, say): the rig broke."""
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The base of all records that cross a boundary: frozen, compared by value, JSON-able."""
+
+
+class Step(Record, tag="step"):
+    """One operation that returned.
+
+    `at` is its place: "2" at the top level, "2.0.1" for the second action in the first window of
+    operation 2. `ret` is what the system call returned, a negative errno for a failure. `copy` is
+    the `copy` (`zeropage`) field of the ioctl in bytes, or its negative errno; None where the
+    kernel did not write it. `used` counts the blocks in use right after.
+    """
+
+    at: str
+    ret: int
+    used: int
+    copy: int | None = None
+
+
+class Window(Record, tag="window"):
+    """A UFFDIO_COPY stopped on a missing source page: `at` "2.0" is the first stop of operation 2."""
+
+    at: str
+    used: int
+
+
+class File(Record):
+    """A file at the end: sizes in pages.
+
+    `cached` has one character for each of its first MAX_PAGES pages, "1" if the page is in the
+    page cache; `content` the tag that fills each page up to its size: 0 for zeros, -1 for a mixture.
+    """
+
+    size: int
+    blocks: int
+    cached: str
+    content: tuple[int, ...]
+
+
+class Filler(Record):
+    """The file that `fill` and `free` write and truncate; size and blocks in pages."""
+
+    size: int
+    blocks: int
+
+
+class State(Record):
+    """What there is when the last operation has returned and nothing has been taken down yet.
+
+    `maps` has for each mapping None if it is unmapped, else for each of its pages the tag that
+    memory holds there, or None where no page-table entry is present.
+    """
+
+    files: tuple[File, ...]
+    filler: Filler
+    maps: tuple[tuple[int | None, ...] | None, ...]
+
+
+class Outcome(Record):
+    """All that was seen of one workload.
+
+    `title` is the crash in one line, or the cause of any other ending but `finished`. `left`
+    counts blocks in use and `held` pages still allocated after everything was closed and
+    unmapped; both and `state` are None if the workload did not get there.
+    """
+
+    ending: Ending
+    trace: tuple[Step | Window, ...]
+    title: str = ""
+    state: State | None = None
+    left: int | None = None
+    held: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether this says anything about the kernel at all."""
+        return self.ending in (Ending.FINISHED, Ending.CRASHED)

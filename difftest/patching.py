@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Applying patches: strictly, to a copy, by git, for kernels and the model alike."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import unidiff
+
+from difftest.errors import PatchError, ToolchainError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def touched_files(patch: str, name: str) -> tuple[str, ...]:
+    """Return the files that a patch changes, as paths relative to the tree, in the patch's order.
+
+    `name` is what messages call the patch. Raises PatchError for text that is no unified diff.
+    """
+    try:
+        files = unidiff.PatchSet(patch)
+    except unidiff.UnidiffParseError as error:
+        raise PatchError(f"{name} is not a patch that can be read: {error}") from error
+    if patch.strip() and not files:
+        raise PatchError(f"{name} holds no hunk: expected a unified diff (`git diff`, `diff -u`)")
+    return tuple(dict.fromkeys(file.path for file in files))
+
+
+def apply(patch: str, tree: Path, name: str) -> None:
+    """Apply a patch to the files below `tree`; all of it or nothing.
+
+    Context must match exactly; line numbers may be off. Raises PatchError, which names the hunk,
+    the file, and what was found there instead.
+    """
+    if not patch.strip():
+        return
+    # A cache below somebody's own checkout must not make git look at that one.
+    environment = os.environ | {
+        "GIT_CEILING_DIRECTORIES": str(tree.resolve().parent),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "LC_ALL": "C",
+    }
+    try:
+        done = subprocess.run(
+            ["git", "apply", "--whitespace=nowarn", "--verbose", "-"],
+            cwd=tree,
+            env=environment,
+            input=patch,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ToolchainError("git is not installed: apt-get install git") from error
+    if done.returncode:
+        raise PatchError(f"{name} does not apply:\n{_why(patch, tree, done.stderr)}")
+
+
+def _why(patch: str, tree: Path, stderr: str) -> str:
+    """Say which hunks of which file do not match, and what the file has in their place."""
+    lines = []
+    for file in unidiff.PatchSet(patch):
+        path = tree / file.path
+        if not path.exists():
+            if not file.is_added_file:
+                lines.append(f"  {file.path}: no such file in the tree")
+            continue
+        have = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        for number, hunk in enumerate(file, 1):
+            want = [line.value.rstrip("\n") for line in hunk.source_lines()]
+            if _find(want, have) is None:
+                lines.append(_mismatch(file.path, number, len(file), hunk.source_start, want, have))
+    return "\n".join(lines) or stderr.strip()
+
+
+def _find(want: list[str], have: list[str]) -> int | None:
+    for start in range(len(have) - len(want) + 1):
+        if have[start : start + len(want)] == want:
+            return start
+    return None
+
+
+def _mismatch(path: str, number: int, count: int, start: int, want: list[str], have: list[str]) -> str:
+    """Describe the first line of a hunk that differs where the hunk fits best."""
+
+    def score(at: int) -> tuple[int, int]:
+        pairs = zip(want, have[at : at + len(want)], strict=False)
+        return sum(a == b for a, b in pairs), -abs(at - start + 1)
+
+    best = max(range(len(have) + 1), key=score)
+    for offset, line in enumerate(want):
+        found = have[best + offset] if best + offset < len(have) else "(end of file)"
+        if found != line:
+            return (
+                f"  {path}, hunk {number} of {count}, near line {best + offset + 1}:\n"
+                f"    expected: {line}\n"
+                f"    found:    {found}"
+            )
+    return f"  {path}, hunk {number} of {count}"

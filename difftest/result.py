@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A result: all that a run came to, as reports render it and `--format json` prints it.
+
+`difftest/schema/result-1.json` is the JSON Schema of these records.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from difftest.outcome import Record
+
+SCHEMA = "difftest-result-1"
+
+
+class Full(Record, omit_defaults=False):
+    """A record of which every field is printed."""
+
+
+class PatchFacts(Full):
+    """What the patches themselves say; lines and assertions are those of the newest series."""
+
+    series: tuple[str, ...]
+    model: bool
+    files: tuple[str, ...]
+    added: int
+    removed: int
+    assertions_removed: tuple[str, ...]
+    """`BUG_ON(page)` and the like: lines that the patch takes out and does not put back."""
+
+
+class StrategyResult(Full):
+    """`ruled_out` says why it cannot be taken, a sentence a reason; empty if it can.
+
+    `against_base` says what a stacked strategy mends, breaks and leaves of the one it stands on;
+    `same_kernel_as` names strategies whose kernels were built from equal source.
+    """
+
+    name: str
+    claim: str
+    function: str
+    reference: str
+    weakness: str
+    base: str | None
+    patch: PatchFacts
+    ruled_out: tuple[str, ...]
+    against_base: str
+    same_kernel_as: tuple[str, ...]
+
+
+class Cell(Full, rename={"passed": "pass"}):
+    """Verdicts of one oracle on one strategy and backend.
+
+    `runs` = pass + fail + unknown. `reached` counts the runs that could be judged: pass + fail.
+    `upper_bound` is the 95 % upper bound of the failure rate, for a cell without failures; None
+    with failures or with nothing reached. `causes` are up to three different causes of UNKNOWN.
+    """
+
+    strategy: str
+    backend: str
+    oracle: str
+    runs: int
+    reached: int
+    passed: int
+    fail: int
+    unknown: int
+    upper_bound: float | None
+    causes: tuple[str, ...]
+
+
+class Witness(Full):
+    """The smallest workload of the run on which a strategy fails an oracle.
+
+    `number` is its place in the run, `text` its text form, `backends` where it failed,
+    `evidence` the oracle's words on the first of them.
+    """
+
+    strategy: str
+    oracle: str
+    backends: tuple[str, ...]
+    number: int
+    text: str
+    evidence: str
+
+
+class Control(Full):
+    """A check of the run itself. `holds` is None if it could not be made."""
+
+    name: str
+    holds: bool | None
+    detail: str
+
+
+class Conformance(Full):
+    """Outcomes of one strategy on the model and on another backend, field by field.
+
+    `compared` workloads had a known outcome on both; `differ` of them differ in any field;
+    `first` describes up to three of those.
+    """
+
+    strategy: str
+    backend: str
+    compared: int
+    differ: int
+    first: tuple[str, ...]
+
+
+class Reached(Full):
+    """How many of a backend's baseline runs came through an interesting state."""
+
+    backend: str
+    state: str
+    count: int
+    runs: int
+
+
+class Decision(Full):
+    """`recommended` is a strategy or None; `void` says why nothing of this run counts, or is "".
+
+    `reasons` are sentences; `order` has the strategies that are not ruled out, the best first.
+    """
+
+    recommended: str | None
+    void: str
+    reasons: tuple[str, ...]
+    order: tuple[str, ...]
+
+
+class Result(Full):
+    """`workloads` were asked for, `done` were run on every strategy and backend."""
+
+    seed: int
+    workloads: int
+    done: int
+    backends: tuple[str, ...]
+    oracles: tuple[str, ...]
+    strategies: tuple[StrategyResult, ...]
+    cells: tuple[Cell, ...]
+    witnesses: tuple[Witness, ...]
+    controls: tuple[Control, ...]
+    conformance: tuple[Conformance, ...]
+    reached: tuple[Reached, ...]
+    decision: Decision
+    timings: dict[str, float]
+    """Seconds, by phase: the only part that may differ between equal runs."""
+    schema: str = SCHEMA
+
+
+def encode(result: Result) -> str:
+    """Return a result as JSON, indented, keys in the order of the records."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode()

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A tally: what one shard of a campaign saw. Plain data: pickled, stored, added up."""
+
+from __future__ import annotations
+
+from difftest.outcome import Outcome, Record
+from difftest.verdict import Verdict
+
+
+class Run(Record):
+    """One workload, by its number in the campaign, on the tally's strategy and backend.
+
+    `verdicts` are in the order of the campaign's oracles. `outcome` is the whole of it.
+    """
+
+    number: int
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...]
+    states: tuple[str, ...]
+    """The interesting states it came through (difftest/workload/states.py)."""
+
+
+class Tally(Record):
+    """The runs of one shard, in the order of their numbers."""
+
+    strategy: str
+    backend: str
+    shard: int
+    runs: tuple[Run, ...]
