@@ -20,6 +20,8 @@ class Ending(StrEnum):
     """The guest agent died or wrote what is no outcome: the rig broke."""
     OUT_OF_MEMORY = "out_of_memory"
     """The guest had no memory left: the rig was too small, or something leaks."""
+    NO_BOOT = "no_boot"
+    """The kernel never came up as far as the agent: a bad build, a bad patch, or the rig."""
     LOST = "lost"
     """The guest vanished without a word (killed from outside, say): the rig broke."""
 

@@ -235,9 +235,9 @@ void world_observe(void)
 }
 
 /*
- * Pages that are allocated and are neither slab nor page table: allocated
- * minus freed, from the event counters of /proc/vmstat, which count every page
- * that enters or leaves the page allocator.
+ * Pages that are allocated and are neither slab nor page table nor kernel
+ * stack: allocated minus freed, from the event counters of /proc/vmstat, which
+ * count every page that enters or leaves the page allocator.
  */
 static long pages_held(void)
 {
@@ -245,6 +245,7 @@ static long pages_held(void)
 		const char *name;
 		int sign;
 	} counter[] = {
+		{ "nr_kernel_stack ", -1 },	/* in KiB */
 		{ "nr_page_table_pages ", -1 },
 		{ "nr_slab_reclaimable ", -1 },
 		{ "nr_slab_unreclaimable ", -1 },
@@ -268,7 +269,8 @@ static long pages_held(void)
 			size_t n = strlen(counter[i].name);
 
 			if (!strncmp(line, counter[i].name, n))
-				sum += counter[i].sign * atol(line + n);
+				sum += counter[i].sign * atol(line + n) /
+				       (i ? 1 : (long)PAGE / 1024);
 		}
 		line = strchr(line, '\n');
 		if (line)

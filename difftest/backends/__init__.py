@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Backends: where workloads run. The protocol, and the bundled ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from difftest.outcome import Outcome
+    from difftest.strategy import Strategy
+    from difftest.workload.workload import Workload
+
+hookimpl = pluggy.HookimplMarker("difftest")
+
+
+class Runner(Protocol):
+    """A strategy, ready to run on a backend."""
+
+    def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
+        """Run workloads, each in fresh state, and yield an outcome for each, in their order."""
+        ...
+
+
+class Backend(Protocol):
+    """A place where workloads run. `name` is what `--backend` calls it."""
+
+    name: str
+
+    def supports(self, strategy: Strategy) -> str:
+        """Return "" if the strategy can run here, else the reason why not, in a few words."""
+        ...
+
+    def prepare(self, chain: Sequence[Strategy]) -> str:
+        """Make ready what is slow to make (a kernel); called once, before any runner.
+
+        `chain` is the strategy with those it stands on, the lowest first. Returns a digest:
+        strategies with equal digests are the same code here.
+        """
+        ...
+
+    def runner(self, chain: Sequence[Strategy]) -> AbstractContextManager[Runner]:
+        """Open a runner; called in every worker process, after `prepare`."""
+        ...
+
+
+@hookimpl
+def difftest_backends() -> Sequence[Backend]:
+    from difftest.backends.model import ModelBackend  # noqa: PLC0415 - they import the protocol
+    from difftest.backends.uml import UmlBackend  # noqa: PLC0415
+
+    return (ModelBackend(), UmlBackend("6.1"))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest's console: reduced to how the kernel ended and a title for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from difftest.outcome import Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What the console tells. `title` is stable: no line numbers, addresses or process names."""
+
+    ending: Ending
+    title: str
+
+
+#: Earlier ones win: a warning is followed by the panic it causes. Each has the groups of its title.
+_PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
+    (
+        # User-mode Linux. __func__ is the function before inlining; underscores differ by series.
+        re.compile(r"BUG: failure at (?P<file>[\w./-]+):\d+/_*(?P<where>\w+)\(\)!"),
+        Ending.CRASHED,
+        "BUG at {file} {where}",
+    ),
+    (
+        re.compile(r"WARNING: CPU: \d+ PID: \d+ at (?P<file>[\w./-]+):\d+ _*(?P<where>\w+)"),
+        Ending.CRASHED,
+        "WARNING at {file} {where}",
+    ),
+    (
+        re.compile(r"BUG: (?P<what>Bad (?:page|rss-counter) (?:state|map|cache)\w*)"),
+        Ending.CRASHED,
+        "BUG: {what}",
+    ),
+    (
+        re.compile(r"(?P<what>Kernel mode fault) at addr"),
+        Ending.CRASHED,
+        "panic: {what}",
+    ),
+    (
+        re.compile(r"Kernel panic - not syncing: (?:System is deadlocked on|Out of) memory"),
+        Ending.OUT_OF_MEMORY,
+        "the guest has no memory left",
+    ),
+    (
+        re.compile(r"panic - not syncing: Attempted to kill init! exitcode=0x(?P<code>[0-9a-f]+)"),
+        Ending.AGENT_FAILED,
+        "the guest agent died, exit code 0x{code}",
+    ),
+    (
+        re.compile(r"panic - not syncing: (?:No working init|Requested init)"),
+        Ending.AGENT_FAILED,
+        "the guest agent cannot be started",
+    ),
+    (
+        re.compile(r"Kernel panic - not syncing: (?P<what>[^\n]*\w)"),
+        Ending.CRASHED,
+        "panic: {what}",
+    ),
+)
+
+
+def read(text: str) -> Complaint | None:
+    """Return what a console complains of, None if of nothing."""
+    for pattern, ending, title in _PATTERNS:
+        match = pattern.search(text)
+        if match:
+            return Complaint(ending, title.format(**match.groupdict()))
+    return None

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A transcript: the lines a guest agent writes, read back into outcomes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from difftest.outcome import Ending, File, Filler, Outcome, State, Step, Window
+
+
+class Garbage(Exception):  # noqa: N818 - what the guest wrote, not what went wrong here
+    """A line that no agent of ours would write."""
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """Any line. Which fields it has says what it is."""
+
+    at: str | None = None
+    window: str | None = None
+    ret: int | None = None
+    copy: int | None = None
+    used: int | None = None
+    files: tuple[File, ...] | None = None
+    filler: Filler | None = None
+    maps: tuple[tuple[int | None, ...] | None, ...] | None = None
+    left: int | None = None
+    held: int | None = None
+    done: int | None = None
+    error: str | None = None
+    end: int | None = None
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+WARM_UP = -1
+"""The number of the workload that the agent plays first, by itself."""
+
+
+class Transcript:
+    """What one boot wrote, line by line."""
+
+    def __init__(self, expected: int) -> None:
+        self.booted = False
+        self.complete = False
+        self.error = ""
+        self.outcomes: list[Outcome] = []
+        self._expected = expected
+        self._restart()
+
+    def _restart(self) -> None:
+        self.trace: list[Step | Window] = []
+        self._state: State | None = None
+
+    def read(self, lines: list[bytes]) -> None:
+        """Take in all the lines of a boot. Raises Garbage; what came before it is kept."""
+        for text in lines:
+            try:
+                line = _decoder.decode(text)
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                raise Garbage(f"the guest agent wrote {text[:60]!r}: {error}") from error
+            self._take(line, text)
+
+    def _take(self, line: _Line, text: bytes) -> None:
+        if line.at is not None and line.ret is not None and line.used is not None:
+            self.trace.append(Step(line.at, line.ret, line.used, line.copy))
+        elif line.window is not None and line.used is not None:
+            self.trace.append(Window(line.window, line.used))
+        elif line.files is not None and line.filler is not None and line.maps is not None:
+            self._state = State(line.files, line.filler, line.maps)
+        elif line.done is not None:
+            self._done(line)
+        elif line.error is not None:
+            self.error = line.error
+        elif line.end is not None:
+            self.complete = True
+        else:
+            raise Garbage(f"the guest agent wrote {text[:60]!r}, which is nothing we know")
+
+    def _done(self, line: _Line) -> None:
+        expected = self._expected + len(self.outcomes) if self.booted else WARM_UP
+        if line.done != expected:
+            raise Garbage(f"the guest agent is done with {line.done}, not with {expected}")
+        if self.booted:
+            self.outcomes.append(
+                Outcome(
+                    Ending.FINISHED, tuple(self.trace), "", self._state, line.left, line.held
+                )
+            )
+        self.booted = True
+        self._restart()

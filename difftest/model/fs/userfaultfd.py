@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fs/userfaultfd.c of Linux 6.1: the ioctls, down to mm/userfaultfd.c."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from difftest.model.kernel import BUG_ON, EAGAIN, EINVAL, ENOMEM, PAGE_SIZE, May
+from difftest.model.objects import find_vma
+
+from ..mm import userfaultfd as mm_userfaultfd  # noqa: TID252 - a patched copy is another package
+
+if TYPE_CHECKING:
+    from difftest.model.objects import Mm, Userfaultfd
+
+
+@dataclass(slots=True)
+class UffdioCopy:
+    """`struct uffdio_copy`, and `struct uffdio_zeropage` with `src` unused. None: not written."""
+
+    dst: int
+    src: int
+    len: int
+    copy: int | None = None
+
+
+def validate_range(start: int, length: int) -> int:
+    if start % PAGE_SIZE:
+        return -EINVAL
+    if length % PAGE_SIZE:
+        return -EINVAL
+    if not length:
+        return -EINVAL
+    return 0
+
+
+def userfaultfd_copy(mm: Mm, ctx: Userfaultfd, uffdio_copy: UffdioCopy) -> May[int]:
+    if ctx.mmap_changing:
+        return -EAGAIN
+
+    ret = validate_range(uffdio_copy.dst, uffdio_copy.len)
+    if ret:
+        return ret
+    ret = yield from mm_userfaultfd.mcopy_atomic(
+        mm, uffdio_copy.dst, uffdio_copy.src, uffdio_copy.len, ctx
+    )
+    uffdio_copy.copy = ret
+    if ret < 0:
+        return ret
+    BUG_ON(not ret)
+    return 0 if ret == uffdio_copy.len else -EAGAIN
+
+
+def userfaultfd_zeropage(mm: Mm, ctx: Userfaultfd, uffdio_zeropage: UffdioCopy) -> May[int]:
+    if ctx.mmap_changing:
+        return -EAGAIN
+
+    ret = validate_range(uffdio_zeropage.dst, uffdio_zeropage.len)
+    if ret:
+        return ret
+    ret = yield from mm_userfaultfd.mfill_zeropage(
+        mm, uffdio_zeropage.dst, uffdio_zeropage.len, ctx
+    )
+    uffdio_zeropage.copy = ret
+    if ret < 0:
+        return ret
+    BUG_ON(not ret)
+    return 0 if ret == uffdio_zeropage.len else -EAGAIN
+
+
+def userfaultfd_unregister(mm: Mm, start: int, length: int) -> int:
+    """Unregister whole mappings: no workload asks for a part of one."""
+    vma = find_vma(mm, start)
+    if not vma:
+        return -ENOMEM
+    if vma.vm_start >= start + length:
+        return -EINVAL
+    vma.ctx = None
+    return 0

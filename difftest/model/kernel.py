@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What every kernel function stands on: errno, BUG_ON, and the points at which one may stop."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TypeAlias, TypeVar
+
+PAGE_SIZE = 4096
+PAGE_SHIFT = 12
+BLOCKS_PER_PAGE = PAGE_SIZE // 512
+
+ENOENT, EAGAIN, ENOMEM, EFAULT, EEXIST, EINVAL, ENOSPC = 2, 11, 12, 14, 17, 22, 28
+
+
+class KernelBug(Exception):  # noqa: N818 - the kernel calls it a BUG
+    """The kernel stopped itself. The title is what a console would be reduced to."""
+
+    @property
+    def title(self) -> str:
+        return str(self)
+
+
+def BUG_ON(condition: object) -> None:
+    """Stop the kernel, in the name of the function that asked."""
+    if condition:
+        code = sys._getframe(1).f_code  # noqa: SLF001 - C has __FILE__ and __func__
+        file = PurePath(code.co_filename)
+        where = f"{file.parent.name}/{file.stem}.c"
+        raise KernelBug(f"BUG at {where} {code.co_name.strip('_')}")
+
+
+VM_BUG_ON = BUG_ON
+"""With CONFIG_DEBUG_VM, which all our kernels have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A task touched a page that a userfaultfd watches, and waits with no lock held."""
+
+    address: int
+
+
+#: Where a function may sleep, it yields the name of what it waits for; where it faults, a Fault.
+Stop: TypeAlias = str | Fault
+T = TypeVar("T")
+#: A kernel function that may stop.
+May: TypeAlias = Generator[Stop, None, T]

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The objects: pages, files, mounts, mappings, page tables. Kernel names for kernel fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from difftest.model.kernel import BUG_ON, PAGE_SHIFT
+
+VM_SHARED = 0x08
+VM_WRITE = 0x02
+VM_NORESERVE = 0x00200000
+
+
+@dataclass(slots=True, eq=False)
+class Page:
+    """A page, which is also its folio. `content` is the tag that fills it; 0: zeros."""
+
+    content: int = 0
+    refcount: int = 1
+    mapcount: int = 0
+    locked: bool = False
+    uptodate: bool = False
+    swapbacked: bool = False
+    dirty: bool = False
+    lru: bool = False
+    mapping: AddressSpace | None = None
+    index: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class PageRef:
+    """A `struct page **`: `pagep.page` is `*pagep`."""
+
+    page: Page | None = None
+
+
+@dataclass(slots=True, eq=False)
+class AddressSpace:
+    """The page cache of one file; `i_mmap` has the mappings of it."""
+
+    i_pages: dict[int, Page] = field(default_factory=dict)
+    nrpages: int = 0
+    i_mmap: list[Vma] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class SuperBlock:
+    """A tmpfs mount; no limit if `max_blocks` is 0."""
+
+    max_blocks: int
+    used_blocks: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Inode:
+    """A tmpfs file, `struct shmem_inode_info` included."""
+
+    i_sb: SuperBlock
+    i_size: int = 0
+    i_blocks: int = 0
+    i_mapping: AddressSpace = field(default_factory=AddressSpace)
+    flags: int = VM_NORESERVE
+    alloced: int = 0
+    swapped: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Pte:
+    """A present page-table entry."""
+
+    page: Page
+    write: bool
+    dirty: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Userfaultfd:
+    """`struct userfaultfd_ctx`: which mapping it watches is the mapping's affair."""
+
+    mmap_changing: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Vma:
+    vm_start: int
+    vm_end: int
+    vm_flags: int
+    vm_file: Inode | None = None
+    vm_pgoff: int = 0
+    ctx: Userfaultfd | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Memory:
+    """The machine: every page that was ever allocated, and the pages committed."""
+
+    pages: list[Page] = field(default_factory=list)
+    vm_committed_as: int = 0
+
+    def held(self) -> int:
+        return sum(page.refcount > 0 for page in self.pages)
+
+
+@dataclass(slots=True, eq=False)
+class Mm:
+    """An address space. `ptes` is keyed by address.
+
+    `anonymous` holds the contents of resident private memory, by address: what copies come from.
+    """
+
+    memory: Memory
+    vmas: list[Vma] = field(default_factory=list)
+    ptes: dict[int, Pte] = field(default_factory=dict)
+    anonymous: dict[int, int] = field(default_factory=dict)
+    readers: int = 0
+    """Holders of mmap_lock for reading."""
+
+
+def linear_page_index(vma: Vma, address: int) -> int:
+    return ((address - vma.vm_start) >> PAGE_SHIFT) + vma.vm_pgoff
+
+
+def find_vma(mm: Mm, address: int) -> Vma | None:
+    """Return the first mapping that ends above the address; it may begin above it, too."""
+    above = [vma for vma in mm.vmas if vma.vm_end > address]
+    return min(above, key=lambda vma: vma.vm_start, default=None)
+
+
+def get_page(page: Page) -> None:
+    BUG_ON(page.refcount <= 0)
+    page.refcount += 1
+
+
+def put_page(page: Page) -> None:
+    BUG_ON(page.refcount <= 0)
+    page.refcount -= 1
+    if not page.refcount:
+        # What the page allocator's checks find on a page that is freed too early.
+        BUG_ON(page.locked or page.mapcount or page.mapping)
+
+
+folio_put = put_page
+
+
+def folio_unlock(folio: Page) -> None:
+    BUG_ON(not folio.locked)
+    folio.locked = False
+
+
+def filemap_remove_folio(folio: Page) -> None:
+    """Take a locked page out of its file's cache, with the reference that the cache held."""
+    BUG_ON(not folio.locked)
+    mapping = folio.mapping
+    assert mapping is not None  # noqa: S101 - the C code would follow a null pointer
+    del mapping.i_pages[folio.index]
+    mapping.nrpages -= 1
+    folio.mapping = None
+    folio_put(folio)
+
+
+def zap_pte(mm: Mm, address: int) -> None:
+    """Remove a page-table entry with its reference."""
+    page = mm.ptes.pop(address).page
+    page.mapcount -= 1
+    put_page(page)

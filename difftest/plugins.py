@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The plugin manager, behind typed methods: all strategies, oracles, reports and backends there are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol, TypeVar
+
+import pluggy
+
+from difftest import hookspecs
+from difftest.backends import Backend
+from difftest.errors import PluginError, UsageError
+from difftest.report import Report
+from difftest.strategy import Strategy
+from difftest.verdict import Oracle
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+
+
+class Plugins:
+    """What is installed, by name, in the order of registration: the bundled ones first."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        hook = manager.hook
+        self.strategies = _collect("strategy", Strategy, hook.difftest_strategies, manager)
+        self.oracles = _collect("oracle", None, hook.difftest_oracles, manager)
+        self.reports = _collect("report", None, hook.difftest_reports, manager)
+        self.backends = _collect("backend", None, hook.difftest_backends, manager)
+
+    def strategy(self, name: str) -> Strategy:
+        return _pick(self.strategies, "strategy", name)
+
+    def oracle(self, name: str) -> Oracle:
+        return _pick(self.oracles, "oracle", name)
+
+    def report(self, name: str) -> Report:
+        return _pick(self.reports, "report", name)
+
+    def backend(self, name: str) -> Backend:
+        return _pick(self.backends, "backend", name)
+
+    def chain(self, strategy: Strategy) -> tuple[Strategy, ...]:
+        """Return the strategy with all that it stands on, the lowest first."""
+        return chain_of(strategy, self.strategies)
+
+
+def chain_of(strategy: Strategy, known: dict[str, Strategy]) -> tuple[Strategy, ...]:
+    """Return the strategy with all that it stands on, the lowest first, out of `known`."""
+    chain = [strategy]
+    while chain[0].base is not None:
+        base = known.get(chain[0].base)
+        if base is None:
+            raise PluginError(
+                f"strategy {chain[0].name} stands on {chain[0].base!r}, which is not installed"
+            )
+        if base in chain:
+            raise PluginError(f"strategy {strategy.name} stands on itself, by way of {base.name}")
+        chain.insert(0, base)
+    return tuple(chain)
+
+
+def load(skip: Sequence[str] = ()) -> Plugins:
+    """Find the plugins by the entry points of all installed packages, except those in `skip`.
+
+    Raises PluginError for one that cannot be imported, has a misspelt hook or raises in one.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for name in skip:
+        manager.set_blocked(name)
+    for entry in _entry_points():
+        if manager.is_blocked(entry.name) or manager.has_plugin(entry.name):
+            continue
+        try:
+            manager.register(entry.load(), name=entry.name)
+        except Exception as error:
+            raise PluginError(
+                f"plugin {entry.name} ({entry.value}) cannot be loaded: "
+                f"{type(error).__name__}: {error}\n"
+                f"Mend it, uninstall it, or leave it out with --no-plugin {entry.name}."
+            ) from error
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        known = ", ".join(name for name in vars(hookspecs) if name.startswith("difftest_"))
+        raise PluginError(f"{error}\nThe hooks are: {known}.") from error
+    return Plugins(manager)
+
+
+def _entry_points() -> list[EntryPoint]:
+    """Return the entry points, those of difftest itself first."""
+    found = entry_points(group=hookspecs.PROJECT)
+    return sorted(found, key=lambda entry: not (entry.dist and entry.dist.name == "difftest"))
+
+
+def _collect(
+    what: str,
+    kind: type[T] | None,
+    hook: Callable[[], Iterable[Iterable[T]]],
+    manager: pluggy.PluginManager,
+) -> dict[str, T]:
+    """Call a hook of every plugin and put what they return under its name."""
+    found: dict[str, T] = {}
+    for implementation in hook.get_hookimpls():  # type: ignore[attr-defined]
+        plugin = manager.get_name(implementation.plugin)
+        try:
+            things = tuple(implementation.function())
+        except Exception as error:
+            raise PluginError(
+                f"plugin {plugin} raises in {implementation.function.__name__}: "
+                f"{type(error).__name__}: {error}\n"
+                f"Mend it, uninstall it, or leave it out with --no-plugin {plugin}."
+            ) from error
+        for thing in things:
+            name = getattr(thing, "name", None)
+            if not isinstance(name, str) or not name or (kind and not isinstance(thing, kind)):
+                raise PluginError(f"plugin {plugin} returns {thing!r}, which is no {what}")
+            if name in found:
+                raise PluginError(
+                    f"plugin {plugin} brings a {what} {name!r}, and there is one of that name; "
+                    f"rename it, or leave the plugin out with --no-plugin {plugin}"
+                )
+            found[name] = thing
+    return found
+
+
+def _pick(known: dict[str, T], what: str, name: str) -> T:
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UsageError(f"unknown {what} {name!r}: {hint}There are: {', '.join(known)}.")

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The text form of workloads: what people read, files keep, and the guest agent plays.
+
+    mount blocks=4
+    file pages=6
+    map file=0 offset=0 pages=6
+    copy map=0 page=1 source=MR
+      window
+        fill leave=0
+    zeropage map=0 page=3 pages=1
+
+Two blanks for each level. The words after a name are the fields of its class, in order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from typing import TYPE_CHECKING, NoReturn
+
+from difftest.errors import UsageError
+from difftest.workload.limits import (
+    MAX_BLOCKS,
+    MAX_COPIES,
+    MAX_COPY,
+    MAX_FILES,
+    MAX_MAPS,
+    MAX_PAGES,
+    MAX_STEPS,
+)
+from difftest.workload.ops import OPS, Copy, MunmapSource, Op
+from difftest.workload.workload import Map, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_BY_NAME = {op.name: op for op in OPS}
+_SETUP = {"mount": ("blocks",), "file": ("pages",), "map": ("file", "offset", "pages")}
+
+
+@cache
+def fields_of(op: type[Op]) -> tuple[str, ...]:
+    """Return the words of an operation's text form."""
+    return tuple(field.name for field in dataclasses.fields(op) if field.name != "actions")
+
+
+def to_text(workload: Workload) -> str:
+    """Return the text form, lines that end in a newline."""
+    lines = [f"mount blocks={workload.blocks}"]
+    lines += [f"file pages={pages}" for pages in workload.files]
+    lines += [f"map file={m.file} offset={m.offset} pages={m.pages}" for m in workload.maps]
+    for op in workload.steps:
+        lines.append(line_of(op))
+        for actions in op.windows:
+            lines.append("  window")
+            lines += [f"    {line_of(action)}" for action in actions]
+    return "\n".join(lines) + "\n"
+
+
+def line_of(op: Op) -> str:
+    """Return one operation as text, without its windows."""
+    return " ".join([op.name, *(f"{name}={getattr(op, name)}" for name in fields_of(type(op)))])
+
+
+def from_text(text: str, source: str = "workload") -> Workload:
+    """Read a workload. `source` is what messages call the text.
+
+    Empty lines and lines that begin with # are skipped. Raises UsageError, which names the line.
+    """
+    return _Reader(source).read(text.splitlines())
+
+
+class _Reader:
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.number = 0
+        self.line = ""
+
+    def wrong(self, expected: str) -> NoReturn:
+        raise UsageError(f"{self.source}, line {self.number}: {self.line!r}: {expected}")
+
+    def read(self, lines: Iterable[str]) -> Workload:
+        blocks: list[int] = []
+        files: list[int] = []
+        maps: list[Map] = []
+        steps: list[Op] = []
+        windows: list[list[Op]] = []
+        count = 0
+        for self.number, self.line in enumerate(lines, 1):
+            words = self.line.split()
+            if not words or words[0].startswith("#"):
+                continue
+            count += 1
+            depth = len(self.line) - len(self.line.lstrip(" "))
+            name = words[0]
+            if depth == 0:
+                self._close(steps, windows)
+            if depth == 0 and name in _SETUP:
+                if steps:
+                    self.wrong("set-up comes before the first operation")
+                values = [int(value) for value in self._values(name, words[1:], _SETUP[name])]
+                self._set_up(name, values, blocks, files, maps)
+            elif depth == 0:
+                op = self._op(words, files, maps)
+                if isinstance(op, MunmapSource):
+                    self.wrong("munmap_source stands in a window of the copy whose source it takes")
+                steps.append(op)
+            elif depth == 2 and words == ["window"]:  # noqa: PLR2004 - two blanks a level
+                if not steps or not isinstance(steps[-1], Copy):
+                    self.wrong("a window belongs to a copy")
+                windows.append([])
+            elif depth == 4 and windows:  # noqa: PLR2004
+                op = self._op(words, files, maps)
+                if isinstance(op, Copy):
+                    self.wrong("a copy cannot stand in a window")
+                windows[-1].append(op)
+            else:
+                self.wrong("expected an operation, or `  window`, or `    ACTION` in a window")
+        self._close(steps, windows)
+        if not blocks:
+            self.wrong("expected `mount blocks=N` as the first line")
+        if count > MAX_STEPS or sum(isinstance(op, Copy) for op in steps) > MAX_COPIES:
+            raise UsageError(f"{self.source}: more than {MAX_STEPS} lines or {MAX_COPIES} copies")
+        return Workload(blocks[0], tuple(files), tuple(maps), tuple(steps))
+
+    def _close(self, steps: list[Op], windows: list[list[Op]]) -> None:
+        """Give the copy its windows; more than it has missing pages can never open."""
+        if windows:
+            copy = steps[-1]
+            assert isinstance(copy, Copy)  # noqa: S101 - see where windows are opened
+            if len(windows) > copy.source.count("M"):
+                self.wrong(f"the copy before has {len(windows)} windows, and fewer missing pages")
+            actions = tuple(tuple(window) for window in windows)
+            steps[-1] = dataclasses.replace(copy, actions=actions)
+            windows.clear()
+
+    def _values(self, name: str, words: list[str], fields: tuple[str, ...]) -> list[str]:
+        usage = " ".join([name, *(f"{field}=…" for field in fields)])
+        pairs = [word.partition("=") for word in words]
+        if tuple(pair[0] for pair in pairs) != fields:
+            self.wrong(f"expected `{usage}`")
+        values = [pair[2] for pair in pairs]
+        for field, value in zip(fields, values, strict=True):
+            if field != "source" and not value.isdecimal():
+                self.wrong(f"{field} must be a number in `{usage}`")
+        return values
+
+    def _set_up(
+        self, name: str, values: list[int], blocks: list[int], files: list[int], maps: list[Map]
+    ) -> None:
+        if name == "mount":
+            if blocks or not 1 <= values[0] <= MAX_BLOCKS:
+                self.wrong(f"expected one mount, of 1 to {MAX_BLOCKS} blocks, as the first line")
+            blocks += values
+        elif not blocks:
+            self.wrong("expected `mount blocks=N` first")
+        elif name == "file":
+            if len(files) == MAX_FILES or values[0] > MAX_PAGES:
+                self.wrong(f"expected at most {MAX_FILES} files of at most {MAX_PAGES} pages")
+            files += values
+        else:
+            new = Map(*values)
+            if len(maps) == MAX_MAPS or not 1 <= new.pages <= MAX_PAGES or new.offset > MAX_PAGES:
+                self.wrong(f"expected at most {MAX_MAPS} maps of 1 to {MAX_PAGES} pages")
+            self._refer("file", new.file, len(files))
+            maps.append(new)
+
+    def _refer(self, what: str, number: int, count: int) -> None:
+        if number >= count:
+            self.wrong(f"there is no {what} {number}: the workload has {count}")
+
+    def _op(self, words: list[str], files: list[int], maps: list[Map]) -> Op:
+        kind = _BY_NAME.get(words[0])
+        if kind is None:
+            self.wrong(f"unknown operation; known: {', '.join(_BY_NAME)}")
+        fields = fields_of(kind)
+        values: dict[str, int | str] = {}
+        for field, value in zip(fields, self._values(words[0], words[1:], fields), strict=True):
+            if field == "source":
+                if not 1 <= len(value) <= MAX_COPY or set(value) - set("MR"):
+                    self.wrong(f"source must be 1 to {MAX_COPY} letters M or R")
+                values[field] = value
+                continue
+            values[field] = int(value)
+            if field == "file":
+                self._refer("file", int(value), len(files))
+            if field == "map":
+                self._refer("map", int(value), len(maps))
+        first, pages = values.get("page", 0), values.get("pages", 0)
+        if int(first) + int(pages) > MAX_PAGES:
+            self.wrong(f"page and pages must stay within {MAX_PAGES} pages")
+        if "page" in values and values.get("pages") == 0:
+            self.wrong("pages must be at least 1")
+        return kind(**values)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""content: what can be read back is what was copied or written, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from difftest.ledger import Ledger
+from difftest.verdict import PASS, Verdict, fail, unknown
+
+if TYPE_CHECKING:
+    from difftest.outcome import Outcome
+    from difftest.workload.workload import Workload
+
+
+class Content:
+    """Compares every page of every file, and of every mapping that is present, at the end.
+
+    Pages are told apart by a tag of the operation and page that filled them. What lies in the
+    page cache beyond the end of a file it does not look at.
+    """
+
+    name = "content"
+    question = "does memory hold what was copied there?"
+
+    def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
+        ledger = Ledger(workload, outcome)
+        for _ in ledger.walk():
+            pass
+        state = outcome.state
+        if state is None:
+            return unknown("the kernel crashed before the end")
+        for number, (book, file) in enumerate(zip(ledger.files, state.files, strict=True)):
+            if book.size != file.size:
+                return fail(f"file {number} has {file.size} pages, not {book.size}")
+            for page, tag in enumerate(file.content):
+                expected = book.pages.get(page, 0)
+                if tag != expected:
+                    return fail(_difference(f"page {page} of file {number}", tag, expected))
+        for number, (mapping, tags) in enumerate(zip(ledger.maps, state.maps, strict=True)):
+            book = ledger.files[mapping.file]
+            for page, tag in enumerate(tags or ()):
+                expected = book.pages.get(mapping.offset + page, 0)
+                if tag is not None and tag != expected:
+                    return fail(_difference(f"page {page} of map {number}", tag, expected))
+        return PASS
+
+
+def _difference(where: str, found: int, expected: int) -> str:
+    return f"{where} holds {_words(found)}, and should hold {_words(expected)}"
+
+
+def _words(tag: int) -> str:
+    if tag == 0:
+        return "zeros"
+    if tag < 0:
+        return "a mixture"
+    return f"page {tag % 256 - 1} of what operation {tag // 256 - 1} (counting all) wrote"
