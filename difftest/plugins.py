@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import pluggy
 
-from difftest import hookspecs
+from difftest import facts, hookspecs
 from difftest.backends import Backend
 from difftest.errors import PluginError, UsageError
 from difftest.report import Report
@@ -50,22 +50,7 @@ class Plugins:
 
     def chain(self, strategy: Strategy) -> tuple[Strategy, ...]:
         """Return the strategy with all that it stands on, the lowest first."""
-        return chain_of(strategy, self.strategies)
-
-
-def chain_of(strategy: Strategy, known: dict[str, Strategy]) -> tuple[Strategy, ...]:
-    """Return the strategy with all that it stands on, the lowest first, out of `known`."""
-    chain = [strategy]
-    while chain[0].base is not None:
-        base = known.get(chain[0].base)
-        if base is None:
-            raise PluginError(
-                f"strategy {chain[0].name} stands on {chain[0].base!r}, which is not installed"
-            )
-        if base in chain:
-            raise PluginError(f"strategy {strategy.name} stands on itself, by way of {base.name}")
-        chain.insert(0, base)
-    return tuple(chain)
+        return facts.chain(strategy, self.strategies)
 
 
 def load(skip: Sequence[str] = ()) -> Plugins:

@@ -15,6 +15,10 @@ class Report(Protocol):
     name: str
     suffix: str
 
-    def render(self, result: Result) -> str:
-        """Return the whole report as text that ends in a newline."""
+    def render(self, result: Result, run: str = "RUN") -> str:
+        """Return the whole report as text that ends in a newline.
+
+        `run` is the run's directory, as the commands to replay a witness should name it; a result
+        holds no paths, so that equal runs give equal results.
+        """
         ...

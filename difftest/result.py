@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from difftest.outcome import Record
-
-SCHEMA = "difftest-result-1"
 
 
 class Full(Record, omit_defaults=False):
@@ -18,7 +18,11 @@ class Full(Record, omit_defaults=False):
 
 
 class PatchFacts(Full):
-    """What the patches themselves say; lines and assertions are those of the newest series."""
+    """What the patches say, with those of the strategies that they stand on.
+
+    `series` are the kernels, `model` the model that all of them fit. Files, lines and assertions
+    are those of the newest series, or of the model patches if there is no kernel patch.
+    """
 
     series: tuple[str, ...]
     model: bool
@@ -117,7 +121,8 @@ class Reached(Full):
 class Decision(Full):
     """`recommended` is a strategy or None; `void` says why nothing of this run counts, or is "".
 
-    `reasons` are sentences; `order` has the strategies that are not ruled out, the best first.
+    `reasons` are sentences; `order` has the strategies that are not ruled out, the best first,
+    and none in a run that is void.
     """
 
     recommended: str | None
@@ -126,9 +131,10 @@ class Decision(Full):
     order: tuple[str, ...]
 
 
-class Result(Full):
-    """`workloads` were asked for, `done` were run on every strategy and backend."""
+class Result(Full, kw_only=True):
+    """`workloads` were asked for, `done` were run on every strategy and backend that it fits."""
 
+    schema: Literal["difftest-result-1"] = "difftest-result-1"
     seed: int
     workloads: int
     done: int
@@ -143,7 +149,6 @@ class Result(Full):
     decision: Decision
     timings: dict[str, float]
     """Seconds, by phase: the only part that may differ between equal runs."""
-    schema: str = SCHEMA
 
 
 def encode(result: Result) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from difftest.outcome import Outcome
@@ -19,7 +19,13 @@ hookimpl = pluggy.HookimplMarker("difftest")
 
 
 class Runner(Protocol):
-    """A strategy, ready to run on a backend."""
+    """A strategy, ready to run on a backend.
+
+    `consoles` has, after `run`, what guests printed that did not finish, by the position of the
+    workload they ended in; empty where there is no console.
+    """
+
+    consoles: Mapping[int, str]
 
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         """Run workloads, each in fresh state, and yield an outcome for each, in their order."""
@@ -30,6 +36,10 @@ class Backend(Protocol):
     """A place where workloads run. `name` is what `--backend` calls it."""
 
     name: str
+
+    def missing(self) -> str:
+        """Return "" if this machine can run it, else what it lacks and how to install that."""
+        ...
 
     def supports(self, strategy: Strategy) -> str:
         """Return "" if the strategy can run here, else the reason why not, in a few words."""

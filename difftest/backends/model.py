@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from difftest import patching
@@ -21,7 +22,7 @@ from difftest.workload.limits import MAX_PAGES, PAGE_SIZE
 from difftest.workload.workload import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from difftest.model.objects import Inode, Vma
     from difftest.strategy import Strategy
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 class ModelBackend:
     name = "model"
+
+    def missing(self) -> str:
+        return ""
 
     def supports(self, strategy: Strategy) -> str:
         return "no model patch" if strategy.model_patch is None else ""
@@ -62,6 +66,8 @@ def _load(patches: tuple[tuple[str, str], ...]) -> code.Code:
 
 
 class ModelRunner:
+    consoles: Mapping[int, str] = MappingProxyType({})
+
     def __init__(self, patched: code.Code) -> None:
         self._code = patched
 

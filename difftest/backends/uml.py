@@ -20,8 +20,10 @@ from difftest import kernels
 from difftest.backends import console, cpu
 from difftest.backends.channel import Channel
 from difftest.backends.transcript import Garbage, Transcript
-from difftest.guest.build import build_agent
+from difftest.errors import ToolchainError
+from difftest.guest.build import agent
 from difftest.outcome import Ending, Outcome
+from difftest.toolchain import PACKAGES, require
 from difftest.workload.codec import to_text
 
 if TYPE_CHECKING:
@@ -71,13 +73,20 @@ class UmlBackend:
         self.name = f"uml:{series}"
         self._series = series
 
+    def missing(self) -> str:
+        try:
+            require(*PACKAGES)
+        except ToolchainError as error:
+            return str(error)
+        return ""
+
     def supports(self, strategy: Strategy) -> str:
         if self._series in strategy.kernel_patches:
             return ""
         return f"no patch for {self._series}"
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
-        build_agent()
+        agent()
         return self._kernel(chain).digest
 
     def _kernel(self, chain: Sequence[Strategy]) -> kernels.Kernel:
@@ -91,16 +100,16 @@ class UmlBackend:
     def runner(self, chain: Sequence[Strategy]) -> Iterator[UmlRunner]:
         kernel = self._kernel(chain)
         with tempfile.TemporaryDirectory(prefix="difftest-uml-") as folder, cpu.slot() as number:
-            yield UmlRunner(kernel.linux, _initrd(kernel, build_agent(), Path(folder)), number)
+            yield UmlRunner(kernel.linux, _initrd(kernel, agent(), Path(folder)), number)
 
 
-def _initrd(kernel: kernels.Kernel, agent: Path, folder: Path) -> Path:
+def _initrd(kernel: kernels.Kernel, init: Path, folder: Path) -> Path:
     """Make the guest's file system: the agent and a console. Needs no root, unlike mknod."""
     listing = folder / "initrd.list"
     listing.write_text(
         "dir /dev 0755 0 0\n"
         "nod /dev/console 0600 0 0 c 5 1\n"
-        f"file /init {agent} 0755 0 0\n",
+        f"file /init {init} 0755 0 0\n",
         encoding="utf-8",
     )
     initrd = folder / "initrd"
@@ -118,7 +127,6 @@ class UmlRunner:
         self._cpu = number
         self._folder = initrd.parent
         self.consoles: dict[int, str] = {}
-        """By the position of the workload in the last call of run(): where a guest did not finish."""
         # A panic aborts the process: with core files allowed, each would leave 64 MB.
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
@@ -175,6 +183,9 @@ class UmlRunner:
         with output.open("wb") as file, cpu.pinned(self._cpu):
             guest = subprocess.Popen(
                 [
+                    # A guest must not outlive us, however we end.
+                    "setpriv",
+                    "--pdeathsig=TERM",
                     # Where the heap begins decides how much memory UML adds "to account for
                     # exec-shield gap"; randomized, up to 800 MB of it: 32 ms a boot, not 24.
                     "setarch",

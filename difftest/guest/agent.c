@@ -20,8 +20,16 @@ static char warm_up[] =
 	"file pages=4\n"
 	"map file=0 offset=0 pages=4\n"
 	"copy map=0 page=0 source=MR\n"
+	"  window\n"
+	"    munmap_source\n"
+	"zeropage map=0 page=1 pages=1\n"
 	"write file=0 page=2 pages=1\n"
 	"fill leave=0\n"
+	"free pages=1\n"
+	"punch file=0 page=0 pages=1\n"
+	"truncate file=0 pages=1\n"
+	"unregister map=0\n"
+	"munmap map=0\n"
 	"\n";
 
 int main(void)

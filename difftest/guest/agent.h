@@ -57,6 +57,8 @@ char *channel_workloads(int *first);
 void out_str(const char *text);
 void out_num(long number);
 void out_line(void);
+size_t out_mark(void);
+void out_rewind(size_t mark);
 _Noreturn void power_off(void);
 _Noreturn void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
@@ -90,7 +92,7 @@ void world_map(long file, long offset, long pages);
 int world_filler(void);
 long world_used(void);
 void world_observe(void);
-void world_destroy(void);
+long world_destroy(void);
 
 /* userfault.c: the two userfaultfds, the copier thread, the windows. */
 void userfault_init(void);

@@ -115,6 +115,17 @@ void out_line(void)
 	channel->end = tail;
 }
 
+size_t out_mark(void)
+{
+	return tail;
+}
+
+void out_rewind(size_t mark)
+{
+	tail = mark;
+	channel->end = tail;
+}
+
 void power_off(void)
 {
 	reboot(RB_POWER_OFF);

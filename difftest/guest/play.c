@@ -241,19 +241,36 @@ void play_window(struct step *copy, int window)
 		play_step(step);
 }
 
-void play(struct workload *workload, int number)
+/* Returns how many pages the workload left allocated. */
+static long play_once(struct workload *workload, int number)
 {
 	struct step *end = workload->step + workload->count, *step;
+	long held;
 
-	if (!buffer)
-		buffer = mmap(NULL, MAX_BLOCKS * PAGE, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	for (step = workload->step; step < end; step += step->size)
 		play_step(step);
 	world_observe();
-	world_destroy();
+	held = world_destroy();
 	out_str(",\"done\":");
 	out_num(number);
 	out_str("}");
 	out_line();
+	return held;
+}
+
+/*
+ * A kernel allocates a page for good when something is used for the first
+ * time; a leak comes each time. So one that shows is played again, and only
+ * the last time counts.
+ */
+void play(struct workload *workload, int number)
+{
+	size_t mark = out_mark();
+	int again = 2;
+
+	if (!buffer)
+		buffer = mmap(NULL, MAX_BLOCKS * PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	while (play_once(workload, number) && number >= 0 && again--)
+		out_rewind(mark);
 }

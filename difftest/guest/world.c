@@ -236,8 +236,9 @@ void world_observe(void)
 
 /*
  * Pages that are allocated and are neither slab nor page table nor kernel
- * stack: allocated minus freed, from the event counters of /proc/vmstat, which
- * count every page that enters or leaves the page allocator.
+ * stack, nor mapped as private memory (those are the agent's own): allocated
+ * minus freed, from the event counters of /proc/vmstat, which count every page
+ * that enters or leaves the page allocator.
  */
 static long pages_held(void)
 {
@@ -246,6 +247,7 @@ static long pages_held(void)
 		int sign;
 	} counter[] = {
 		{ "nr_kernel_stack ", -1 },	/* in KiB */
+		{ "nr_anon_pages ", -1 },
 		{ "nr_page_table_pages ", -1 },
 		{ "nr_slab_reclaimable ", -1 },
 		{ "nr_slab_unreclaimable ", -1 },
@@ -279,7 +281,8 @@ static long pages_held(void)
 	return sum;
 }
 
-void world_destroy(void)
+/* Returns how many pages are held that were not before the workload. */
+long world_destroy(void)
 {
 	long before = held;
 
@@ -294,4 +297,5 @@ void world_destroy(void)
 	held = pages_held();
 	out_str(",\"held\":");
 	out_num(held - before);
+	return held - before;
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAP_BASE = 0x20000000
 SOURCE_BASE = 0x30000000
+STACK = 0x7FFF0000
 STRIDE = 0x100000
 """Between neighbouring mappings, and between the sources of two copies."""
 
@@ -40,6 +41,8 @@ class System:
         self.code = code
         self.sb = SuperBlock(max_blocks=blocks)
         self.mm = Mm(Memory())
+        # The stack, say: above all that a workload maps there is always another mapping.
+        self.mm.vmas.append(Vma(STACK, STACK + PAGE_SIZE, VM_WRITE))
         self.destination = Userfaultfd()
         self.source = Userfaultfd()
         self.files: list[Inode] = []

@@ -46,6 +46,19 @@ def _actions(draw: DrawFn, shape: Shape) -> tuple[Op, ...]:
 
 
 @st.composite
+def _windows(draw: DrawFn, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...], ...]:
+    """Draw what happens in the windows of a copy: one for each missing page, up to a few."""
+    mapping = shape.maps[copy.map]
+    missing = [page for page, letter in enumerate(copy.source) if letter == "M"]
+    windows = []
+    for page in missing[:_MAX_WINDOWS]:
+        index = min(mapping.offset + copy.page + page, MAX_PAGES - 1)
+        aimed = dataclasses.replace(shape, target=(mapping.file, index))
+        windows.append(draw(_actions(aimed)))
+    return tuple(windows)
+
+
+@st.composite
 def workloads(draw: DrawFn) -> Workload:
     """Draw a workload."""
     blocks = draw(st.integers(1, _COMMON_BLOCKS) | st.integers(1, MAX_BLOCKS))
@@ -63,8 +76,7 @@ def workloads(draw: DrawFn) -> Workload:
     for kind in draw(st.lists(_kinds(window=False), min_size=1, max_size=_MAX_OPS)):
         op = kind.draw(draw, shape)
         if isinstance(op, Copy):
-            windows = [draw(_actions(shape)) for _ in range(min(op.source.count("M"), _MAX_WINDOWS))]
-            op = dataclasses.replace(op, actions=tuple(windows))
+            op = dataclasses.replace(op, actions=draw(_windows(shape, op)))
         steps.append(op)
     return Workload(blocks, files, tuple(maps), tuple(steps))
 

@@ -34,8 +34,8 @@ class Shape:
     blocks: int
     files: tuple[int, ...]
     maps: tuple[Map, ...]
-    windows: bool = True
-    """Whether a copy may have windows: actions in a window have none of their own."""
+    target: tuple[int, int] | None = None
+    """In a window: the file and page that the copy is about to fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,14 @@ def _small(limit: int) -> SearchStrategy[int]:
     return st.integers(0, limit - 1) if limit > 1 else st.just(0)
 
 
+def _draw_place(draw: DrawFn, shape: Shape) -> tuple[int, int, int]:
+    """A file, a first page and a number of pages; in a window mostly what the copy wants."""
+    if shape.target and draw(st.integers(0, 2)):
+        return *shape.target, 1
+    number = draw(_small(len(shape.files)))
+    return number, *_draw_range(draw, shape.files[number])
+
+
 def _draw_range(draw: DrawFn, pages: int) -> tuple[int, int]:
     """A first page and a number of pages, now and then beyond the end."""
     first = draw(_small(pages))
@@ -80,7 +88,7 @@ class Copy(Op):
     """
 
     name = "copy"
-    weight = 8
+    weight = 12
     weight_in_window = 0
 
     map: int
@@ -142,8 +150,7 @@ class Write(Op):
 
     @classmethod
     def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        number = draw(_small(len(shape.files)))
-        return cls(number, *_draw_range(draw, shape.files[number]))
+        return cls(*_draw_place(draw, shape))
 
     def play(self, system: System, tag: Tag) -> May[int]:
         tags = [tag(i) for i in range(self.pages)]
@@ -209,8 +216,8 @@ class Truncate(Op):
 
     @classmethod
     def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        number = draw(_small(len(shape.files)))
-        return cls(number, draw(st.integers(0, min(MAX_PAGES, shape.files[number] + 1))))
+        number, page, _ = _draw_place(draw, shape)
+        return cls(number, draw(st.just(page) | st.integers(0, MAX_PAGES)))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "ftruncate"
@@ -230,8 +237,7 @@ class Punch(Op):
 
     @classmethod
     def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        number = draw(_small(len(shape.files)))
-        return cls(number, *_draw_range(draw, shape.files[number]))
+        return cls(*_draw_place(draw, shape))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "fallocate"
@@ -243,7 +249,7 @@ class Munmap(Op):
     """munmap() of a whole mapping. Returns 0."""
 
     name = "munmap"
-    weight_in_window = 2
+    weight_in_window = 3
 
     map: int
 
@@ -261,6 +267,7 @@ class Unregister(Op):
     """UFFDIO_UNREGISTER of a whole mapping. Returns 0, or an errno if it is unmapped."""
 
     name = "unregister"
+    weight_in_window = 3
 
     map: int
 

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Assembling: from what a run has stored to its result. No clock, no paths, no order of arrival."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from difftest.comparison import (
+    cells,
+    conformance,
+    controls,
+    reached,
+    runs_of,
+    witnesses,
+)
+from difftest.decision import decide
+from difftest.errors import StoreError
+from difftest.facts import MODEL, facts_of, misfit
+from difftest.result import Cell, Conformance, Reached, Result, StrategyResult, Witness
+from difftest.ruling import against_base, ruled_out
+from difftest.strategy import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from difftest.settings import Settings
+    from difftest.tally import Tally
+
+
+class Parts(Protocol):
+    """What a result is made of. A `difftest.store.Store` is one."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def timings(self) -> Mapping[str, float]: ...
+
+    def workloads(self) -> Mapping[int, str]: ...
+
+    def kernels(self) -> Mapping[tuple[str, str], str]: ...
+
+    def tallies(self, strategy: str) -> Iterable[Tally]: ...
+
+
+def result_of(parts: Parts) -> Result:
+    """Compare and decide, on whatever there is so far. Equal parts give equal results."""
+    settings = parts.settings
+    strategies, known = settings.compared(), settings.known()
+    facts = {one.name: facts_of(one, known) for one in strategies}
+    names = list(facts)
+    baseline = BASELINE if BASELINE in names else names[0]
+    texts = parts.workloads()
+    done = set(texts)
+    all_cells: list[Cell] = []
+    all_witnesses: list[Witness] = []
+    all_conformance: list[Conformance] = []
+    all_reached: list[Reached] = []
+    for name in names:
+        runs = runs_of(parts.tallies(name))
+        fitting = [one for one in settings.backends if not misfit(name, facts[name], one)]
+        for backend in fitting:
+            numbers = runs.get(backend, {}).keys()
+            done &= numbers
+            if unknown := numbers - texts.keys():
+                raise StoreError(f"the run has no text of workload {min(unknown)}: it is damaged")
+        all_cells += cells(name, runs, fitting, settings.oracles)
+        all_witnesses += witnesses(name, runs, fitting, settings.oracles, texts)
+        if MODEL in fitting:
+            all_conformance += conformance(name, runs, fitting)
+        if name == baseline:
+            all_reached = reached(runs, fitting, settings.states)
+    checks = controls(strategies, all_cells, all_conformance)
+    same = same_kernels(parts.kernels())
+    results = tuple(
+        StrategyResult(
+            name=one.name,
+            claim=one.claim,
+            function=one.function,
+            reference=one.reference,
+            weakness=one.weakness,
+            base=one.base,
+            patch=facts[one.name],
+            ruled_out=ruled_out(one.name, facts[one.name], all_cells, all_witnesses),
+            against_base=against_base(one, all_cells),
+            same_kernel_as=tuple(other for other in names if other in same.get(one.name, ())),
+        )
+        for one in strategies
+    )
+    return Result(
+        seed=settings.seed,
+        workloads=settings.workloads,
+        done=len(done),
+        backends=settings.backends,
+        oracles=settings.oracles,
+        strategies=results,
+        cells=tuple(all_cells),
+        witnesses=tuple(all_witnesses),
+        controls=tuple(checks),
+        conformance=tuple(all_conformance),
+        reached=tuple(all_reached),
+        decision=decide(
+            results,
+            all_cells,
+            checks,
+            backends=settings.backends,
+            workloads=settings.workloads,
+            done=len(done),
+        ),
+        timings=dict(parts.timings),
+    )
+
+
+def same_kernels(kernels: Mapping[tuple[str, str], str]) -> dict[str, set[str]]:
+    """Return for each strategy the others that have the same kernels.
+
+    `kernels` has hashes by strategy and backend; two strategies have the same kernels if they
+    have a kernel backend in common and equal hashes on each of those.
+    """
+    built: dict[str, dict[str, str]] = {}
+    for (strategy, backend), digest in kernels.items():
+        if backend == MODEL:
+            continue
+        built.setdefault(strategy, {})[backend] = digest
+    return {
+        one: {
+            other
+            for other in built
+            if other != one
+            and (common := built[one].keys() & built[other].keys())
+            and all(built[one][backend] == built[other][backend] for backend in common)
+        }
+        for one in built
+    }

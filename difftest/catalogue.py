@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The catalogue: what `difftest list` and `difftest show` say of everything that is installed."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import shutil
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from difftest import kernels
+from difftest.errors import UsageError
+from difftest.workload.codec import fields_of
+from difftest.workload.ops import OPS, Op
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from difftest.plugins import Plugins
+    from difftest.strategy import Strategy
+
+
+def listing(plugins: Plugins) -> str:
+    """Return all there is, in sections, a line each."""
+    sections = {
+        "strategies": [(one.name, one.claim) for one in plugins.strategies.values()],
+        "oracles": [(one.name, one.question) for one in plugins.oracles.values()],
+        "reports": [(one.name, _first_line(one)) for one in plugins.reports.values()],
+        "backends": [(one.name, one.missing() or "ready") for one in plugins.backends.values()],
+        "operations": [(op.name, _first_line(op)) for op in OPS],
+        "kernels": [(one.digest, f"{one.series}: {', '.join(one.labels)}") for one in kernels.list_kernels()],
+    }
+    parts = []
+    for title, rows in sections.items():
+        shown = rows or [("(none)", "`difftest kernel build` makes them")]
+        parts.append(f"{title}:\n" + _indent(tabulate(shown, tablefmt="plain")))
+    return "\n\n".join(parts) + "\n"
+
+
+def description(plugins: Plugins, name: str) -> str:
+    """Return all that is known of one strategy, oracle, report, backend or operation."""
+    if name in plugins.strategies:
+        return "\n".join(_strategy(plugins.strategies[name]))
+    ops = {op.name: op for op in OPS}
+    if name in ops:
+        return _operation(ops[name])
+    for kind in (plugins.oracles, plugins.reports, plugins.backends):
+        if name in kind:
+            return f"{name}\n\n{inspect.getdoc(type(kind[name])) or '(it says nothing)'}\n"
+    known = [*plugins.strategies, *plugins.oracles, *plugins.reports, *plugins.backends, *ops]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UsageError(f"nothing is called {name!r}: {hint}`difftest list` lists all there is")
+
+
+def kernels_listing() -> str:
+    """Return a table of the kernels that are built."""
+    rows = [
+        (
+            one.digest,
+            one.series,
+            ", ".join(one.labels),
+            f"{one.bytes / 1e6:.1f} MB",
+            f"{one.built:%Y-%m-%d %H:%M}",
+        )
+        for one in kernels.list_kernels()
+    ]
+    if not rows:
+        return "no kernel is built yet: `difftest kernel build` builds them all\n"
+    return tabulate(rows, ("kernel", "series", "for", "size", "built"), tablefmt="plain") + "\n"
+
+
+def _operation(op: type[Op]) -> str:
+    words = " ".join([op.name, *(f"{field}=…" for field in fields_of(op))])
+    return f"{words}\n\n{inspect.getdoc(op)}\n"
+
+
+def _strategy(one: Strategy) -> Iterator[str]:
+    facts = {
+        "claim": one.claim,
+        "changes": one.function,
+        "see": one.reference,
+        "weakness": one.weakness,
+        "stands on": one.base or "",
+    }
+    yield one.name
+    yield ""
+    yield tabulate([row for row in facts.items() if row[1]], tablefmt="plain")
+    for series, patch in one.kernel_patches.items():
+        yield ""
+        yield from _side_by_side(f"kernel {series}", patch, "model", one.model_patch)
+    yield ""
+
+
+def _side_by_side(left: str, patch: str, right: str, other: str | None) -> Iterator[str]:
+    """Two patches beside each other where the terminal is wide enough, else below each other."""
+    ours = [left, *patch.expandtabs(4).splitlines()]
+    theirs = [right, *("no model patch" if other is None else other).splitlines()]
+    width = max(len(line) for line in ours)
+    if width + 3 + max(len(line) for line in theirs) > shutil.get_terminal_size((160, 24)).columns:
+        yield from (*ours, "", *theirs)
+        return
+    for a, b in zip_longest(ours, theirs, fillvalue=""):
+        yield f"{a:<{width}} | {b}".rstrip()
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line: commands, options, exit statuses. What they do is done elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from difftest import catalogue, doctor, kernels, plugins, session
+from difftest import replay as replaying
+from difftest.errors import DifftestError
+from difftest.strategy import BASELINE
+from difftest.workload import codec
+
+RECOMMENDED, NOT_RECOMMENDED, FAILED, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Jobs(click.ParamType[int]):
+    name = "N|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if value == "auto":
+            return len(os.sched_getaffinity(0))
+        if str(value).isdecimal() and int(value) > 0:
+            return int(value)
+        self.fail(f"{value!r} is neither `auto` nor a number of at least 1", param, ctx)
+
+
+_skip = click.option(
+    "--no-plugin", "skip", multiple=True, metavar="NAME", help="Leave a plugin out (repeatable)."
+)
+_strategy = click.option(
+    "--strategy", "strategies", multiple=True, metavar="NAME", help="A strategy (repeatable)."
+)
+_backend = click.option(
+    "--backend", "backends", multiple=True, metavar="NAME", help="A backend (repeatable)."
+)
+_oracle = click.option(
+    "--oracle", "oracles", multiple=True, metavar="NAME", help="An oracle (repeatable)."
+)
+_patch = click.option(
+    "--patch",
+    "patches",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A kernel patch to compare as a strategy of its own, named after the file (repeatable).",
+)
+_format = click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    default=("table",),
+    help="What to print: table, markdown, json (repeatable).",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("difftest"), message="difftest %(version)s")
+def cli() -> None:
+    """Compare competing fixes for one kernel bug, on a model and on real kernels.
+
+    Each fix is a strategy. The same random workloads run on all of them; oracles judge what
+    happened; a table and a decision say which fix to take, and why.
+
+    \b
+    difftest run                       compare the bundled fixes on the model and on Linux 6.1
+    difftest run --patch my-fix.patch  put a fix of your own beside them
+    difftest replay FILE               see one workload step by step
+    difftest doctor                    what this machine can run, and what to install
+    """
+
+
+@cli.command()
+@_strategy
+@_patch
+@_backend
+@_oracle
+@click.option(
+    "--workloads", type=click.IntRange(min=1), default=2000, show_default=True,
+    help="How many random workloads each strategy meets on each backend.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True,
+    help="Which workloads: the same seed, the same workloads, the same result.",
+)  # fmt: skip
+@click.option(
+    "--jobs", type=_Jobs(), default="auto", show_default=True,
+    help="Processes; auto: one for each processor. The result is the same for any number.",
+)  # fmt: skip
+@_format
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"),
+    show_default=True, help="Where to keep the run: a numbered directory below this one.",
+)  # fmt: skip
+@_skip
+def run(  # noqa: D417 - click documents them
+    strategies: tuple[str, ...],
+    patches: tuple[Path, ...],
+    backends: tuple[str, ...],
+    oracles: tuple[str, ...],
+    workloads: int,
+    seed: int,
+    jobs: int,
+    formats: tuple[str, ...],
+    output: Path,
+    skip: tuple[str, ...],
+) -> None:
+    """Compare strategies, and decide.
+
+    Without options: all bundled strategies, on the model and on Linux 6.1 under User-mode Linux
+    (built on first use), judged by all oracles. Prints the comparison to standard output and
+    leaves the run with a Markdown report and the failing workloads in the output directory.
+
+    Ctrl-C keeps what is done and reports it; the same command goes on from there.
+
+    Exit status: 0 a strategy is recommended; 1 none is; 2 bad usage, or the rig failed;
+    130 interrupted.
+    """
+    loaded = plugins.load(skip)
+    reports = [loaded.report(name) for name in formats]
+    asked = session.Request(strategies, patches, backends, oracles, workloads, seed)
+    with session.begin(loaded, asked, output, skip) as running:
+        interrupted = running.run(jobs)
+        result = running.report()
+    for report in reports:
+        click.echo(report.render(result, str(running.directory)), nl=False)
+    click.echo(f"Kept in {running.directory}", err=True)
+    if interrupted:
+        click.echo(
+            f"Interrupted after {result.done} of {workloads} workloads; "
+            "the same command goes on from there.",
+            err=True,
+        )
+        sys.exit(INTERRUPTED)
+    sys.exit(RECOMMENDED if result.decision.recommended else NOT_RECOMMENDED)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@_format
+@_skip
+def report(run: Path, formats: tuple[str, ...], skip: tuple[str, ...]) -> None:
+    """Render a stored run again, in any format.
+
+    RUN is a run's directory, runs/0001 for the first. Exit status as of `difftest run`.
+    """
+    loaded = plugins.load(skip)
+    reports = [loaded.report(name) for name in formats]
+    result = session.stored(run)
+    for one in reports:
+        click.echo(one.render(result, str(run)), nl=False)
+    sys.exit(RECOMMENDED if result.decision.recommended else NOT_RECOMMENDED)
+
+
+@cli.command()
+@click.argument("workload", type=click.File(encoding="utf-8"), metavar="FILE")
+@_strategy
+@_patch
+@_backend
+@_oracle
+@click.option("--console", is_flag=True, help="Print the console of a guest that did not finish.")
+@_skip
+def replay(
+    workload: Any,
+    strategies: tuple[str, ...],
+    patches: tuple[Path, ...],
+    backends: tuple[str, ...],
+    oracles: tuple[str, ...],
+    console: bool,  # noqa: FBT001 - click passes it by keyword
+    skip: tuple[str, ...],
+) -> None:
+    """Run one workload and tell it step by step.
+
+    FILE holds the text of a workload (- for standard input), as runs leave them in
+    RUN/witnesses. Without --strategy: the baseline. Without --backend: all of them.
+
+    Exit status: 0 no oracle fails; 1 one does; 2 bad usage, or the rig failed.
+    """
+    loaded = plugins.load(skip)
+    chosen = session.strategies_of(loaded, strategies, patches, default=(BASELINE,))
+    judges = session.oracles_of(loaded, oracles)
+    parsed = codec.from_text(workload.read(), workload.name)
+    places, left_out = session.backends_of(loaded, backends)
+    for name, reason in left_out.items():
+        click.echo(f"difftest: {name} is left out: {reason}", err=True)
+    replays = [
+        replaying.replay(loaded, parsed, strategy, backend, judges)
+        for strategy in chosen
+        for backend in places
+        if not session.unsupported(backend, strategy, loaded)
+    ]
+    click.echo(replaying.render(parsed, replays), nl=False)
+    if console:
+        for one in replays:
+            click.echo(f"\nConsole of {one.strategy} on {one.backend}:\n{one.console}", nl=False)
+    sys.exit(int(any(one.failed for one in replays)))
+
+
+@cli.command("list")
+@_skip
+def list_(skip: tuple[str, ...]) -> None:
+    """List strategies, oracles, reports, backends, operations and kernels."""
+    click.echo(catalogue.listing(plugins.load(skip)), nl=False)
+
+
+@cli.command()
+@click.argument("name")
+@_skip
+def show(name: str, skip: tuple[str, ...]) -> None:
+    """Show one thing of `difftest list`: a strategy with its patches side by side, an oracle, …"""
+    click.echo(catalogue.description(plugins.load(skip), name), nl=False)
+
+
+@cli.group()
+def kernel() -> None:
+    """Fetch, build, list and remove the kernels that strategies run on."""
+
+
+_series = click.argument("series", type=click.Choice(kernels.SERIES), default=kernels.SERIES[-1])
+
+
+@kernel.command()
+@_series
+def fetch(series: str) -> None:
+    """Fetch and unpack the source of a series; prints where it is."""
+    click.echo(kernels.fetch(series))
+
+
+@kernel.command()
+@_series
+@_strategy
+@_skip
+def build(series: str, strategies: tuple[str, ...], skip: tuple[str, ...]) -> None:
+    """Build the kernels of strategies (all, without --strategy); prints where they are."""
+    loaded = plugins.load(skip)
+    backend = loaded.backend(f"uml:{series}")
+    for strategy in session.strategies_of(loaded, strategies, ()):
+        if not session.unsupported(backend, strategy, loaded):
+            click.echo(f"{strategy.name}: {backend.prepare(loaded.chain(strategy))}")
+
+
+@kernel.command("list")
+def list_kernels() -> None:
+    """List the kernels that are built."""
+    click.echo(catalogue.kernels_listing(), nl=False)
+
+
+@kernel.command()
+@click.option("--all", "everything", is_flag=True, help="The sources and base builds as well.")
+def clean(everything: bool) -> None:  # noqa: FBT001 - click passes it by keyword
+    """Remove built kernels from the cache."""
+    click.echo(f"{kernels.clean(everything=everything) / 1e6:.0f} MB freed")
+
+
+@cli.command("doctor")
+def doctor_() -> None:
+    """Say what this machine can run, and print the command that installs what is missing.
+
+    Exit status: 0 all backends can run; 1 something is missing.
+    """
+    checks = doctor.checks()
+    click.echo(doctor.render(checks), nl=False)
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def main() -> None:
+    """Run the command line; what can go wrong ends in a message, not in a traceback."""
+    sys.exit(_guarded(lambda: cli(standalone_mode=False)))
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    try:
+        return int(command() or 0)
+    except click.Abort:
+        click.echo("difftest: interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return FAILED
+    except DifftestError as error:
+        click.echo(f"difftest: {error}", err=True)
+        return FAILED
+    except KeyboardInterrupt:
+        click.echo("difftest: interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Somebody closed the pager: not our error, and there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"difftest: {error.strerror or error}{where}", err=True)
+        return FAILED

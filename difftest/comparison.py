@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison: strategies, oracles and backends against each other, counted from tallies.
+
+Each function but `controls` takes the runs of one strategy, so that only one strategy's outcomes
+need be in memory. None depends on the order in which tallies come.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, TypeAlias
+
+from difftest.facts import MODEL
+from difftest.parting import parting
+from difftest.result import Cell, Conformance, Control, Reached, Witness
+from difftest.verdict import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from difftest.strategy import Strategy
+    from difftest.tally import Run, Tally
+
+#: The runs of one strategy: backend, then number of the workload.
+Runs: TypeAlias = "Mapping[str, Mapping[int, Run]]"
+
+#: The control that the model stands on.
+AGREEMENT = "model and kernel agree"
+#: How many examples a record carries: enough to see a pattern, few enough to read.
+EXAMPLES = 3
+
+
+def runs_of(tallies: Iterable[Tally]) -> dict[str, dict[int, Run]]:
+    """Put the tallies of one strategy together; its backends and numbers come sorted."""
+    runs: dict[str, dict[int, Run]] = {}
+    for tally in tallies:
+        runs.setdefault(tally.backend, {}).update({run.number: run for run in tally.runs})
+    return {backend: dict(sorted(runs[backend].items())) for backend in sorted(runs)}
+
+
+def upper_bound(n: int) -> float:
+    """Return the exact 95 % upper bound of a rate that gave nothing in `n` > 0 trials."""
+    return float(1 - 0.05 ** (1 / n))
+
+
+def cells(strategy: str, runs: Runs, backends: Iterable[str], oracles: Sequence[str]) -> list[Cell]:
+    """Count verdicts, a cell for each of `backends` and each oracle."""
+    return [
+        _cell(strategy, backend, oracle, column, runs.get(backend, {}))
+        for backend in backends
+        for column, oracle in enumerate(oracles)
+    ]
+
+
+def _cell(strategy: str, backend: str, oracle: str, column: int, runs: Mapping[int, Run]) -> Cell:
+    verdicts = [run.verdicts[column] for run in runs.values()]
+    count = Counter(verdict.value for verdict in verdicts)
+    unknown = (verdict.evidence for verdict in verdicts if verdict.value is Value.UNKNOWN)
+    reached = count[Value.PASS] + count[Value.FAIL]
+    clean = reached and not count[Value.FAIL]
+    return Cell(
+        strategy=strategy,
+        backend=backend,
+        oracle=oracle,
+        runs=len(verdicts),
+        reached=reached,
+        passed=count[Value.PASS],
+        fail=count[Value.FAIL],
+        unknown=count[Value.UNKNOWN],
+        upper_bound=upper_bound(reached) if clean else None,
+        causes=tuple(dict.fromkeys(unknown))[:EXAMPLES],
+    )
+
+
+def witnesses(
+    strategy: str,
+    runs: Runs,
+    backends: Sequence[str],
+    oracles: Sequence[str],
+    texts: Mapping[int, str],
+) -> list[Witness]:
+    """Return the smallest failing workload for each oracle that the strategy fails.
+
+    One that fails wherever this oracle fails at all is better than one that does so only on some
+    backends: it shows the same thing in the model and in kernels.
+    """
+    found = []
+    for column, oracle in enumerate(oracles):
+        failing: dict[int, list[str]] = {}
+        for backend in backends:
+            for number, run in runs.get(backend, {}).items():
+                if run.verdicts[column].value is Value.FAIL:
+                    failing.setdefault(number, []).append(backend)
+        if not failing:
+            continue
+        everywhere = len({backend for where in failing.values() for backend in where})
+        least = min(
+            failing,
+            key=lambda number: (
+                len(failing[number]) < everywhere,
+                *_size(texts[number]),
+                number,
+            ),
+        )
+        found.append(
+            Witness(
+                strategy=strategy,
+                oracle=oracle,
+                backends=tuple(failing[least]),
+                number=least,
+                text=texts[least],
+                evidence=runs[failing[least][0]][least].verdicts[column].evidence,
+            )
+        )
+    return found
+
+
+def _size(text: str) -> tuple[int, int]:
+    return len(text.splitlines()), len(text)
+
+
+def conformance(strategy: str, runs: Runs, backends: Iterable[str]) -> list[Conformance]:
+    """Compare whole outcomes of the model with those of each other backend, by number."""
+    return [
+        _conformance(strategy, backend, runs.get(MODEL, {}), runs.get(backend, {}))
+        for backend in backends
+        if backend != MODEL
+    ]
+
+
+def _conformance(
+    strategy: str, backend: str, here: Mapping[int, Run], there: Mapping[int, Run]
+) -> Conformance:
+    pairs = {
+        number: (here[number].outcome, there[number].outcome)
+        for number in sorted(here.keys() & there.keys())
+        if here[number].outcome.known and there[number].outcome.known
+    }
+    differ = {number: pair for number, pair in pairs.items() if pair[0] != pair[1]}
+    return Conformance(
+        strategy=strategy,
+        backend=backend,
+        compared=len(pairs),
+        differ=len(differ),
+        first=tuple(
+            f"workload {number}: {parting(*differ[number], MODEL, backend)}"
+            for number in list(differ)[:EXAMPLES]
+        ),
+    )
+
+
+def reached(runs: Runs, backends: Iterable[str], states: Iterable[str]) -> list[Reached]:
+    """Count the runs that came through each state: those of `states`, then any others seen."""
+    backends = tuple(backends)
+    count = {
+        backend: Counter(state for run in runs.get(backend, {}).values() for state in run.states)
+        for backend in backends
+    }
+    names = dict.fromkeys([*states, *sorted(set().union(*count.values()))])
+    return [
+        Reached(backend, state, count[backend][state], len(runs.get(backend, {})))
+        for backend in backends
+        for state in names
+    ]
+
+
+def controls(
+    strategies: Iterable[Strategy], cells: Sequence[Cell], conformance: Sequence[Conformance]
+) -> list[Control]:
+    """Check the run itself: the model conforms, and what is known to be bad was caught."""
+    found = [_agreement(conformance)]
+    for strategy in strategies:
+        found += [
+            _caught(cell)
+            for oracle in strategy.must_fail
+            for cell in cells
+            if (cell.strategy, cell.oracle) == (strategy.name, oracle)
+        ]
+    return found
+
+
+def _agreement(conformance: Sequence[Conformance]) -> Control:
+    compared = sum(one.compared for one in conformance)
+    differ = [one for one in conformance if one.differ]
+    detail = f"{sum(one.differ for one in differ)} of {compared} pairs of outcomes differ"
+    if differ:
+        detail += f", the first: {differ[0].strategy}, {differ[0].first[0]}"
+    return Control(
+        name=AGREEMENT,
+        holds=not differ if compared else None,
+        detail=detail if compared else "no workload has a known outcome on both",
+    )
+
+
+def _caught(cell: Cell) -> Control:
+    if not cell.reached:
+        holds, detail = None, f"none of {cell.runs} workloads could be judged"
+    elif cell.fail:
+        holds, detail = True, f"caught in {cell.fail} of {cell.reached} workloads"
+    else:
+        holds, detail = False, f"not caught in any of {cell.reached} workloads"
+    return Control(f"{cell.strategy} fails {cell.oracle} on {cell.backend}", holds, detail)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A decision: which strategy to take, by which evidence, or why nobody can say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from difftest.comparison import AGREEMENT
+from difftest.facts import MODEL, misfit
+from difftest.rendering import listing, percent
+from difftest.result import Decision
+from difftest.ruling import fails
+from difftest.strategy import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from difftest.result import Cell, Control, StrategyResult
+
+
+def decide(
+    strategies: Sequence[StrategyResult],
+    cells: Sequence[Cell],
+    controls: Sequence[Control],
+    *,
+    backends: Sequence[str],
+    workloads: int,
+    done: int,
+) -> Decision:
+    """Choose among the strategies that are not ruled out.
+
+    Fewer deleted assertions come first, then patches for more series, then fewer changed lines.
+    Nothing is recommended if that leaves a tie, if no workload was shown to reach the bug, or if
+    a known-bad strategy could not be judged; if a control fails, the run is void.
+    """
+    failed = [f"{one.name}: {one.detail}" for one in controls if one.holds is False]
+    if failed:
+        advice = "Correct the model, the oracles or the workloads first: nothing else here counts."
+        return Decision(None, "; ".join(failed), (advice,), ())
+    fit = sorted((one for one in strategies if not one.ruled_out), key=_rank)
+    order = tuple(one.name for one in fit)
+    if doubts := _doubts(strategies, cells, controls, fit):
+        return Decision(None, "", tuple(doubts), order)
+    best = fit[0]
+    reasons = [_passed(best, cells, backends)]
+    if best.patch.assertions_removed:
+        reasons.append(f"It {_deletion(best)}.")
+    reasons += _limits(best, controls, backends)
+    if done < workloads:
+        reasons.append(
+            f"The run is not complete: {done} of {workloads} workloads were run everywhere."
+        )
+    if BASELINE not in {one.name for one in strategies}:
+        reasons.append(
+            f"{BASELINE} is not part of this run: that its workloads reach the bug is not shown."
+        )
+    reasons += [_behind(one, best) for one in fit[1:]]
+    reasons += [
+        f"{name} was left out: it failed nothing, but evidence is missing."
+        for name in _unjudged(strategies, cells)
+    ]
+    return Decision(best.name, "", tuple(reasons), order)
+
+
+def _rank(one: StrategyResult) -> tuple[int, int, int]:
+    patch = one.patch
+    return len(patch.assertions_removed), -len(patch.series), patch.added + patch.removed
+
+
+def _unjudged(strategies: Sequence[StrategyResult], cells: Sequence[Cell]) -> list[str]:
+    """Return the fixes that are out only because evidence is missing."""
+    return [
+        one.name
+        for one in strategies
+        if one.ruled_out and one.name != BASELINE and not fails(one.name, cells)
+    ]
+
+
+def _doubts(
+    strategies: Sequence[StrategyResult],
+    cells: Sequence[Cell],
+    controls: Sequence[Control],
+    fit: Sequence[StrategyResult],
+) -> list[str]:
+    """Say why nobody can decide, and what would help; [] if the first of `fit` can be taken."""
+    doubts = [
+        f'Cannot decide: the control "{one.name}" could not be made ({one.detail}); '
+        "finish the run, or mend the backend (`difftest doctor`)."
+        for one in controls
+        if one.holds is None and one.name != AGREEMENT
+    ]
+    names = [one.name for one in strategies]
+    known_bad = [BASELINE] if BASELINE in names else names
+    if not any(fails(name, cells) for name in known_bad):
+        doubts.append(
+            f"Cannot decide: {listing(known_bad)} failed nothing, so passing proves nothing; "
+            f"more workloads, another seed or an oracle that catches the bug in {BASELINE} would."
+        )
+    if not fit:
+        doubts.append(_nothing_left(strategies, cells))
+        return doubts
+    tied = [one for one in fit if _rank(one) == _rank(fit[0])]
+    if len(tied) > 1:
+        doubts.append(_tie(tied))
+    return doubts
+
+
+def _nothing_left(strategies: Sequence[StrategyResult], cells: Sequence[Cell]) -> str:
+    if unjudged := _unjudged(strategies, cells):
+        return (
+            f"Cannot decide: of the fixes that failed nothing, {listing(unjudged)}, evidence is "
+            "missing; a run in which every oracle can judge them would decide."
+        )
+    if all(one.name == BASELINE for one in strategies):
+        return "Cannot decide: there is no fix in this run; add one (`--strategy`, `--patch`)."
+    return "No fix can be taken: every one of them fails an oracle. Another fix is needed."
+
+
+def _tie(tied: Sequence[StrategyResult]) -> str:
+    first = tied[0]
+    names = [one.name for one in tied]
+    if all(one.name in first.same_kernel_as for one in tied[1:]):
+        help_ = "their kernels are built from equal source, so any of them will do"
+    else:
+        help_ = "a workload or an oracle on which they differ would decide, or a reviewer's taste"
+    patch = first.patch
+    return (
+        f"Cannot decide between {listing(names)}: all passed, each deletes "
+        f"{len(patch.assertions_removed)} assertions, has patches for {len(patch.series)} kernel "
+        f"series and changes {patch.added + patch.removed} lines; {help_}."
+    )
+
+
+def _passed(best: StrategyResult, cells: Sequence[Cell], backends: Sequence[str]) -> str:
+    own = [cell for cell in cells if cell.strategy == best.name]
+    runs = {cell.backend: cell.runs for cell in own}
+    where = [backend for backend in backends if backend in runs]
+    if len(set(runs.values())) == 1:
+        count = f"{own[0].runs} workloads on {listing(where)}"
+    else:
+        count = listing(f"{runs[backend]} workloads on {backend}" for backend in where)
+    bound = max(cell.upper_bound for cell in own if cell.upper_bound is not None)
+    return f"{best.name}: no failure in {count} (each oracle <{percent(bound)} at 95 %)."
+
+
+def _limits(
+    best: StrategyResult, controls: Sequence[Control], backends: Sequence[str]
+) -> list[str]:
+    """Say what the evidence for the best one does not cover."""
+    gaps = {backend: misfit(best.name, best.patch, backend) for backend in backends}
+    limits = [f"It was not run on {backend}: {gap}." for backend, gap in gaps.items() if gap]
+    if all(gap or backend == MODEL for backend, gap in gaps.items()):
+        who = "" if set(backends) == {MODEL} else " with it"
+        limits.append(f"No real kernel was run{who}: this rests on the model alone.")
+    agreement = next((one.holds for one in controls if one.name == AGREEMENT), None)
+    if agreement is None and MODEL in backends and set(backends) != {MODEL}:
+        limits.append("Whether the model behaves as the kernel does could not be checked.")
+    return limits
+
+
+def _deletion(one: StrategyResult) -> str:
+    guards = one.patch.assertions_removed
+    many = len(guards) > 1
+    return (
+        f"deletes the assertion{'s' if many else ''} {listing(guards)}; "
+        f"what {'those guard' if many else 'that guards'} against was not tested here"
+    )
+
+
+def _behind(one: StrategyResult, best: StrategyResult) -> str:
+    """Say why one that passed as well is not the best: the first thing in which it is behind."""
+    mine, its = _rank(one), _rank(best)
+    if mine[0] != its[0]:
+        return f"{one.name} passed as well but {_deletion(one)}."
+    if mine[1] != its[1]:
+        return (
+            f"{one.name} passed as well but has patches for fewer kernel series "
+            f"({-mine[1]} against {-its[1]})."
+        )
+    return (
+        f"{one.name} passed as well but changes more lines ({mine[2]} against {its[2]}), "
+        "with as many assertions and kernel series."
+    )

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Patch facts: what a strategy's patches say by themselves, before anything is run."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import unidiff
+
+from difftest.errors import PluginError
+from difftest.patching import touched_files
+from difftest.result import PatchFacts
+from difftest.strategy import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from difftest.strategy import Strategy
+
+#: The backend that runs the model; any other one runs a kernel.
+MODEL = "model"
+
+_ASSERTION = re.compile(r"\b(?:VM_)?(?:BUG|WARN)_ON\w*\(")
+_COMMENT = re.compile(r"\s*(?:\*|/\*|//|#)")
+
+
+def chain(strategy: Strategy, known: Mapping[str, Strategy]) -> tuple[Strategy, ...]:
+    """Return the strategies whose patches make up this one, in the order of application.
+
+    The baseline is none of them. `known` has every strategy by name. Raises PluginError for a
+    base that is not known, and for one that stands on itself.
+    """
+    links = [strategy]
+    while (base := links[-1].base) and base != BASELINE:
+        if base not in known:
+            raise PluginError(
+                f"strategy {links[-1].name}: its base {base} is not known; "
+                f"the strategies are {', '.join(sorted(known))}"
+            )
+        if base in {link.name for link in links}:
+            names = " on ".join(link.name for link in [*links, known[base]])
+            raise PluginError(f"strategy {strategy.name} stands on itself: {names}")
+        links.append(known[base])
+    return tuple(reversed(links))
+
+
+def facts_of(strategy: Strategy, known: Mapping[str, Strategy]) -> PatchFacts:
+    """Read a strategy's patches, together with those of the strategies it stands on.
+
+    Raises PatchError for text that is no patch, and as `chain` does.
+    """
+    links = chain(strategy, known)
+    series = set(links[0].kernel_patches).intersection(*(link.kernel_patches for link in links))
+    by_age = sorted(series, key=_age)
+    model = all(link.model_patch is not None for link in links)
+    if by_age:
+        patches = [(link.name, link.kernel_patches[by_age[-1]]) for link in links]
+    else:
+        patches = [(link.name, link.model_patch or "") for link in links]
+    files = [path for name, text in patches for path in touched_files(text, f"strategy {name}")]
+    sets = [unidiff.PatchSet(text) for _, text in patches]
+    return PatchFacts(
+        series=tuple(by_age),
+        model=model,
+        files=tuple(dict.fromkeys(files)),
+        added=sum(patch.added for patch in sets),
+        removed=sum(patch.removed for patch in sets),
+        assertions_removed=_assertions_removed(sets),
+    )
+
+
+def misfit(name: str, facts: PatchFacts, backend: str) -> str:
+    """Say why a strategy cannot run on a backend ("no model patch"), or "" if it can.
+
+    The baseline is what the patches are made against: it runs everywhere.
+    """
+    if name == BASELINE:
+        return ""
+    kind, _, series = backend.partition(":")
+    if kind == MODEL:
+        return "" if facts.model else "no model patch"
+    if series and series not in facts.series:
+        return f"no patch for {series}"
+    return ""
+
+
+def _age(series: str) -> tuple[bool, list[int], str]:
+    """Sort "5.10" before "6.1" before "6.12", and a name without a number ("next") last."""
+    numbers = [int(digits) for digits in re.findall(r"\d+", series)]
+    return not numbers, numbers, series
+
+
+def _assertions_removed(patches: Iterable[unidiff.PatchSet]) -> tuple[str, ...]:
+    """Return the assertions that were in the code before the patches and are not after them."""
+    before: Counter[str] = Counter()
+    after: Counter[str] = Counter()
+    for patch in patches:
+        for hunk in (hunk for file in patch for hunk in file):
+            before.update(_assertions(line.value for line in hunk.source_lines()))
+            after.update(_assertions(line.value for line in hunk.target_lines()))
+    return tuple((before - after).elements())
+
+
+def _assertions(lines: Iterable[str]) -> list[str]:
+    """Return each assertion as `BUG_ON(page)`, also one that goes over several lines."""
+    text = " ".join(" ".join(line.split()) for line in lines if not _COMMENT.match(line))
+    found = []
+    for match in _ASSERTION.finditer(text):
+        depth = 1
+        end = match.end()
+        while depth and end < len(text):
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        found.append(text[match.start() : end])
+    return found

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels under test: got from the distribution, patched, built, and kept in a cache."""
+
+from __future__ import annotations
+
+from difftest.kernels import cache, source
+from difftest.kernels.build import base_name, build, digest
+from difftest.kernels.cache import CachedKernel, Kernel, list_kernels
+from difftest.kernels.source import SERIES, fetch
+from difftest.kernels.tree import Patch
+
+__all__ = (
+    "SERIES",
+    "CachedKernel",
+    "Kernel",
+    "Patch",
+    "build",
+    "clean",
+    "digest",
+    "fetch",
+    "list_kernels",
+)
+
+
+def clean(everything: bool = False) -> int:  # noqa: FBT001, FBT002 -- reads well by keyword
+    """Remove what is in the cache; return the bytes freed.
+
+    Sources and base builds that are still of use stay, unless `everything` is asked for: they take
+    minutes to have again. Raises UsageError while another process builds.
+    """
+    if everything:
+        return cache.clean()
+    names = {source.directory_name(series) for series in SERIES}
+    names |= {base_name(s) for s in SERIES if cache.finished("sources", source.directory_name(s))}
+    return cache.clean(keep=frozenset(names))

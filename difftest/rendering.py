@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What every report says in the same words: cells, bounds, workloads, commands, marks."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from difftest.facts import misfit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from difftest.result import Cell, Decision, Result, StrategyResult, Witness
+
+#: One line that explains the cells.
+LEGEND = (
+    "Cells: failures / workloads judged (95 % upper bound of the failure rate); "
+    "?n could not be judged."
+)
+
+
+class Line(NamedTuple):
+    """A check in one line: a `mark`, loud unless all is well, what it is about, and examples."""
+
+    mark: str
+    text: str
+    examples: tuple[str, ...] = ()
+
+
+def percent(bound: float) -> str:
+    """Write a bound with two digits, rounded up so that it stays one: 0.001497 is "0.15 %"."""
+    value = bound * 100
+    places = max(0, 1 - math.floor(math.log10(value)))
+    # The last digits of a float are noise: what is 3.0000000000000004 is 3.
+    scaled = math.ceil(round(value * 10**places, 6))
+    return f"{scaled / 10**places:.{places}f} %"
+
+
+def listing(names: Iterable[str], word: str = "and") -> str:
+    """Join names as a sentence does: "a", "a and b", "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} {word} {last}" if most else last
+
+
+def cell_parts(cell: Cell) -> tuple[str, str, str]:
+    """Return the count, the bound and the unknown of a cell; a part that says nothing is ""."""
+    count = f"{cell.fail}/{cell.reached}"
+    bound = "" if cell.upper_bound is None else f"(<{percent(cell.upper_bound)})"
+    return count, bound, f"?{cell.unknown}" if cell.unknown else ""
+
+
+def cell_text(cell: Cell) -> str:
+    """Return a cell in one line: `0/1788 (<0.17 %) ?212`."""
+    return " ".join(part for part in cell_parts(cell) if part)
+
+
+def cells_of(result: Result, strategy: StrategyResult, backend: str) -> list[Cell]:
+    """Return the cells of a row in the order of the columns; none where it was not run."""
+    return [
+        cell
+        for cell in result.cells
+        if (cell.strategy, cell.backend) == (strategy.name, backend) and cell.runs
+    ]
+
+
+def absence(strategy: StrategyResult, backend: str) -> str:
+    """Say why a strategy has no cells on a backend."""
+    return misfit(strategy.name, strategy.patch, backend) or "not run"
+
+
+def causes(result: Result, backend: str) -> list[str]:
+    """Return the causes of UNKNOWN on a backend, each with the strategies that have it."""
+    where: dict[str, dict[str, None]] = {}
+    for cell in result.cells:
+        for cause in cell.causes if cell.backend == backend else ():
+            where.setdefault(cause or "no cause given", {})[cell.strategy] = None
+    return [f"{cause} ({', '.join(names)})" for cause, names in where.items()]
+
+
+def introduction(result: Result) -> str:
+    fixes = f"{len(result.strategies)} strategies" if len(result.strategies) != 1 else "1 strategy"
+    done = "" if result.done == result.workloads else f" ({result.done} done everywhere)"
+    return (
+        f"{fixes}, {result.workloads} workloads{done} on {listing(result.backends)}, "
+        f"seed {result.seed}"
+    )
+
+
+def headline(decision: Decision) -> str:
+    """Return the decision in a few words."""
+    if decision.void:
+        return "VOID: this run proves nothing"
+    if decision.recommended is None:
+        return "No recommendation"
+    return f"Recommended: {decision.recommended}"
+
+
+def numbered(text: str) -> list[tuple[str, str]]:
+    """Return each line of a workload with its number: ("0.0.0", "    fill leave=0").
+
+    Set-up lines have none. Operations count from 0 at the top, windows within their operation
+    and actions within their window, as steps and windows are called in evidence.
+    """
+    lines = []
+    count: list[int] = []
+    for line in text.splitlines():
+        depth = (len(line) - len(line.lstrip(" "))) // 2
+        if depth == 0 and line.split(" ")[0] in {"mount", "file", "map"}:
+            lines.append(("", line))
+            continue
+        count = count[: depth + 1]
+        count += [-1] * (depth + 1 - len(count))
+        count[depth] += 1
+        lines.append((".".join(map(str, count)), line))
+    return lines
+
+
+def steps(text: str) -> list[str]:
+    """Return a workload for reading: numbered, what runs inside a window behind a bar."""
+    lines = numbered(text)
+    width = max((len(number) for number, _ in lines), default=0)
+    return [
+        f"{number:<{width}} {'|' if line.startswith(' ') else ' '} {line}" for number, line in lines
+    ]
+
+
+def command(witness: Witness, run: str) -> list[str]:
+    """Return the command that replays a witness, in lines that a shell takes as one."""
+    file = f"{run}/witnesses/{witness.strategy}-{witness.oracle}.workload"
+    options = ["--strategy", witness.strategy]
+    for backend in witness.backends:
+        options += ["--backend", backend]
+    return [f"difftest replay {shlex.quote(file)} \\", f"    {shlex.join(options)}"]
+
+
+def leading(result: Result, strategy: str) -> tuple[Witness | None, list[Witness]]:
+    """Return the smallest of a strategy's witnesses, and those of other oracles."""
+    found = [witness for witness in result.witnesses if witness.strategy == strategy]
+    if not found:
+        return None, []
+    least = min(found, key=lambda one: (len(one.text.splitlines()), len(one.text), one.number))
+    return least, [witness for witness in found if witness is not least]
+
+
+def control_lines(result: Result) -> list[Line]:
+    marks = {True: "ok", False: "FAILED", None: "NOT MADE"}
+    return [Line(marks[one.holds], f"{one.name}: {one.detail}") for one in result.controls]
+
+
+def conformance_lines(result: Result) -> list[Line]:
+    lines = []
+    for one in result.conformance:
+        mark = ("DIFFER" if one.differ else "ok") if one.compared else "NOT MADE"
+        text = f"{one.strategy} on {one.backend}: {one.differ} of {one.compared} outcomes differ"
+        lines.append(Line(mark, text, one.first))
+    return lines
+
+
+def reached_rows(result: Result) -> list[list[str]]:
+    """Return a row for each state: its name, and how many runs reached it on each backend."""
+    count = {(one.state, one.backend): one for one in result.reached}
+    rows = []
+    for state in dict.fromkeys(one.state for one in result.reached):
+        row = [count.get((state, backend)) for backend in result.backends]
+        rows.append(
+            [state, *("-" if one is None else f"{one.count or 'NONE'}/{one.runs}" for one in row)]
+        )
+    return rows
+
+
+def against_base(result: Result, *, ruled_out: bool) -> list[str]:
+    """Return what stacked strategies do to their bases, of those ruled out or of the others."""
+    return [
+        one.against_base
+        for one in result.strategies
+        if one.against_base and bool(one.ruled_out) is ruled_out
+    ]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A ruling: why one strategy is out, and what it does to the strategy it stands on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from difftest.rendering import listing
+from difftest.strategy import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from difftest.result import Cell, PatchFacts, Witness
+    from difftest.strategy import Strategy
+
+#: The share of runs that an oracle may leave unjudged on a strategy that is to be recommended.
+#: The rig does fail now and then, but it must not hide more than a rare failure.
+UNKNOWN_LIMIT = 0.01
+
+
+def fails(strategy: str, cells: Sequence[Cell]) -> bool:
+    return any(cell.fail for cell in cells if cell.strategy == strategy)
+
+
+def ruled_out(
+    strategy: str, facts: PatchFacts, cells: Sequence[Cell], witnesses: Sequence[Witness]
+) -> tuple[str, ...]:
+    """Say why a strategy cannot be taken, a sentence for each reason; () if it can.
+
+    What could not be judged counts only where nothing failed. A kernel that crashed leaves most
+    oracles without an answer, but then one of them has said FAIL; if none has, because the one
+    that judges crashes is not part of the run, the crash is missing evidence like any other.
+    """
+    own = [cell for cell in cells if cell.strategy == strategy]
+    reasons = [
+        _failure([cell for cell in own if cell.oracle == witness.oracle and cell.fail], witness)
+        for witness in witnesses
+        if witness.strategy == strategy
+    ]
+    if not reasons:
+        reasons = _missing(facts, own)
+    if strategy == BASELINE:
+        reasons.insert(0, "It is the code before any fix.")
+    return tuple(reasons)
+
+
+def _failure(failing: Sequence[Cell], witness: Witness) -> str:
+    counts = listing(f"{cell.fail} of {cell.reached} on {cell.backend}" for cell in failing)
+    counts = counts.replace(" on ", " workloads on ", 1)
+    least = f"the smallest is workload {witness.number}"
+    if len(witness.backends) < len(failing):
+        least += f", which fails on {listing(witness.backends)} only"
+    return f"It fails {witness.oracle} in {counts}; {least}."
+
+
+def _missing(facts: PatchFacts, own: Sequence[Cell]) -> list[str]:
+    """Say what stands in the way of judging a strategy that failed nothing."""
+    if not own:
+        series = f"for {listing(facts.series)}" if facts.series else "for no kernel"
+        return [f"Evidence is missing: it fits no backend of this run (its patches are {series})."]
+    reasons = [
+        f"Evidence is missing: it was not run on {backend}."
+        for backend in dict.fromkeys(cell.backend for cell in own if not cell.runs)
+    ]
+    for cell in own:
+        if cell.runs and (not cell.reached or cell.unknown > UNKNOWN_LIMIT * cell.runs):
+            cause = f" ({cell.causes[0]})" if cell.causes and cell.causes[0] else ""
+            reasons.append(
+                f"Evidence is missing: {cell.oracle} could not judge {cell.unknown} of {cell.runs} "
+                f"workloads on {cell.backend}{cause}."
+            )
+    return reasons
+
+
+def against_base(strategy: Strategy, cells: Sequence[Cell]) -> str:
+    """Say what a stacked strategy mends, brings and leaves of the failures of its base.
+
+    An oracle counts as mended only if it could judge the strategy wherever it fails the base.
+    """
+    if strategy.base in {None, BASELINE}:
+        return ""
+    name, base = strategy.name, strategy.base
+    below = [cell for cell in cells if cell.strategy == base]
+    own = [cell for cell in cells if cell.strategy == name]
+    if not any(cell.runs for cell in below):
+        return f"{name} stands on {base}, which was not run."
+    judged = {(cell.oracle, cell.backend) for cell in own if cell.reached}
+    unseen = {one.oracle for one in below if one.fail and (one.oracle, one.backend) not in judged}
+    before = list(dict.fromkeys(cell.oracle for cell in below if cell.fail))
+    after = list(dict.fromkeys(cell.oracle for cell in own if cell.fail))
+    parts = []
+    if mended := [oracle for oracle in before if oracle not in after and oracle not in unseen]:
+        parts.append(f"mends {listing(mended)}")
+    if left := [oracle for oracle in before if oracle in after]:
+        parts.append(f"leaves {listing(left)} failing")
+    if brought := [oracle for oracle in after if oracle not in before]:
+        parts.append(f"brings {listing(brought)} failures")
+    if parts:
+        return f"Against its base {base}, {name} {listing(parts)}."
+    if unseen:
+        return f"Whether {name} mends {listing(sorted(unseen))} of its base {base} was not seen."
+    return f"{name} and its base {base} fail the same oracles: none."

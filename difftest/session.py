@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A session of `difftest run`: from what was asked for to a stored run and its result."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import difftest
+from difftest import campaign, facts, kernels
+from difftest.assemble import result_of
+from difftest.errors import StoreError, ToolchainError, UsageError
+from difftest.patching import touched_files
+from difftest.settings import Settings, settings_of
+from difftest.store import Store, find_unfinished
+from difftest.strategy import Strategy
+from difftest.workload.states import STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from difftest.backends import Backend
+    from difftest.plugins import Plugins
+    from difftest.result import Result
+    from difftest.verdict import Oracle
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for; empty tuples mean all there is."""
+
+    strategies: tuple[str, ...]
+    patches: tuple[Path, ...]
+    backends: tuple[str, ...]
+    oracles: tuple[str, ...]
+    workloads: int
+    seed: int
+
+
+def strategies_of(
+    plugins: Plugins,
+    names: Sequence[str],
+    patches: Sequence[Path],
+    default: Sequence[str] = (),
+) -> list[Strategy]:
+    """Return the strategies of these names (else of `default`, else all), then those of patches."""
+    chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
+    if not chosen:
+        chosen = list(plugins.strategies.values())
+    return chosen + [_of_patch(path, plugins) for path in patches]
+
+
+def _of_patch(path: Path, plugins: Plugins) -> Strategy:
+    """Make a strategy of a patch file: for kernels only, named after the file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--patch {path}: cannot be read as text: {error}") from error
+    if not touched_files(text, f"--patch {path}"):
+        raise UsageError(f"--patch {path}: the file is empty: expected a unified diff")
+    if path.stem in plugins.strategies:
+        raise UsageError(f"--patch {path}: there is a strategy {path.stem!r}: rename the file")
+    return Strategy(
+        name=path.stem,
+        claim=f"The patch in {path.name}.",
+        kernel_patches=MappingProxyType(dict.fromkeys(kernels.SERIES, text)),
+    )
+
+
+def oracles_of(plugins: Plugins, names: Sequence[str]) -> list[Oracle]:
+    if not names:
+        return list(plugins.oracles.values())
+    return [plugins.oracle(name) for name in dict.fromkeys(names)]
+
+
+def backends_of(
+    plugins: Plugins, names: Sequence[str]
+) -> tuple[list[Backend], dict[str, str]]:
+    """Return the backends of these names. Without names: all that this machine can run.
+
+    The second is the rest of them, with the reason why not. One that is named and cannot run
+    raises ToolchainError.
+    """
+    if names:
+        chosen = [plugins.backend(name) for name in dict.fromkeys(names)]
+        for backend in chosen:
+            if missing := backend.missing():
+                raise ToolchainError(f"backend {backend.name} cannot run here: {missing}")
+        return chosen, {}
+    left_out = {}
+    for backend in plugins.backends.values():
+        if missing := backend.missing():
+            left_out[backend.name] = missing
+    return [one for one in plugins.backends.values() if one.name not in left_out], left_out
+
+
+def unsupported(backend: Backend, strategy: Strategy, plugins: Plugins) -> str:
+    """Return why a strategy, or one that it stands on, cannot run on a backend; "" if it can."""
+    reasons = [backend.supports(link) for link in plugins.chain(strategy)]
+    return next((reason for reason in reasons if reason), "")
+
+
+class Session:
+    """A run in the making. `directory` is where it is kept."""
+
+    def __init__(
+        self, store: Store, context: campaign.Context, skip: Sequence[str], started: float
+    ) -> None:
+        self.directory = store.directory
+        self._store = store
+        self._context = context
+        self._skip = skip
+        self._started = started
+
+    def run(self, jobs: int) -> bool:
+        """Run what there is to run; return whether Ctrl-C came before the end."""
+        try:
+            timings = campaign.run(self._context, self._store, jobs, self._skip)
+        except KeyboardInterrupt:
+            return True
+        self._store.finish(timings | {"total": time.monotonic() - self._started})
+        return False
+
+    def report(self) -> Result:
+        """Return the result of what is done; leave the Markdown report and the witnesses."""
+        result = result_of(self._store)
+        witnesses = self.directory / "witnesses"
+        witnesses.mkdir(exist_ok=True)
+        for witness in result.witnesses:
+            path = witnesses / f"{witness.strategy}-{witness.oracle}.workload"
+            path.write_text(
+                f"# workload {witness.number} of seed {result.seed}: {witness.strategy} "
+                f"fails {witness.oracle} on {', '.join(witness.backends)}\n{witness.text}",
+                encoding="utf-8",
+            )
+        markdown = self._context.plugins.reports.get("markdown")
+        if markdown:
+            path = self.directory / f"report{markdown.suffix}"
+            path.write_text(markdown.render(result, str(self.directory)), encoding="utf-8")
+        return result
+
+
+@contextlib.contextmanager
+def begin(
+    plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]
+) -> Iterator[Session]:
+    """Open the run that was asked for: the unfinished one of the same settings, or a new one."""
+    started = time.monotonic()
+    strategies = strategies_of(plugins, asked.strategies, asked.patches)
+    oracles = oracles_of(plugins, asked.oracles)
+    backends, left_out = backends_of(plugins, asked.backends)
+    for name, reason in left_out.items():
+        print(f"difftest: {name} is left out: {reason}", file=sys.stderr)  # noqa: T201
+    settings = settings_of(
+        seed=asked.seed,
+        workloads=asked.workloads,
+        strategies=strategies,
+        known=plugins.strategies,
+        oracles=[one.name for one in oracles],
+        backends=[one.name for one in backends],
+        states=STATES,
+        version=_version(),
+    )
+    store = find_unfinished(output, settings.fingerprint())
+    if store:
+        print(f"difftest: going on with {store.directory}", file=sys.stderr)  # noqa: T201
+    else:
+        store = Store.create(output, settings)
+    with store:
+        yield Session(store, campaign.Context(settings, plugins), skip, started)
+
+
+def _version() -> str:
+    """Return what stands for everything here that decides an outcome."""
+    root = Path(difftest.__file__).parent
+    whole = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        if path.suffix in (".py", ".c", ".h", ".patch", ".config"):
+            whole.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{version('difftest')} {version('hypothesis')} {whole.hexdigest()[:16]}"
+
+
+def stored(path: Path) -> Result:
+    """Return the result of a stored run."""
+    with Store.open(path) as store:
+        return result_of(store)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Settings: all that decides what a run will do, kept with the run."""
+
+from __future__ import annotations
+
+import hashlib
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from difftest.facts import chain
+from difftest.outcome import Record
+from difftest.strategy import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class StoredStrategy(Record):
+    """A strategy as plain data, so that a run can be rendered where its plugin is gone."""
+
+    name: str
+    claim: str
+    function: str
+    reference: str
+    weakness: str
+    base: str | None
+    must_fail: tuple[str, ...]
+    model_patch: str | None
+    kernel_patches: dict[str, str]
+
+    @classmethod
+    def of(cls, strategy: Strategy) -> StoredStrategy:
+        return cls(
+            name=strategy.name,
+            claim=strategy.claim,
+            function=strategy.function,
+            reference=strategy.reference,
+            weakness=strategy.weakness,
+            base=strategy.base,
+            must_fail=strategy.must_fail,
+            model_patch=strategy.model_patch,
+            kernel_patches=dict(sorted(strategy.kernel_patches.items())),
+        )
+
+    def strategy(self) -> Strategy:
+        fields = msgspec.structs.asdict(self)
+        return Strategy(**fields | {"kernel_patches": MappingProxyType(self.kernel_patches)})
+
+
+class Settings(Record):
+    """What a run compares, on what, where. Equal settings give equal results.
+
+    `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
+    `states` are the names of the interesting states, so that one never reached shows as such.
+    `version` is that of everything that decides an outcome: difftest and the kernels it builds.
+    """
+
+    seed: int
+    workloads: int
+    strategies: tuple[StoredStrategy, ...]
+    bases: tuple[StoredStrategy, ...]
+    oracles: tuple[str, ...]
+    backends: tuple[str, ...]
+    states: tuple[str, ...]
+    version: str
+
+    def fingerprint(self) -> str:
+        """Return a hash of all of it, patches included: the same for the same command."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+    def compared(self) -> tuple[Strategy, ...]:
+        return tuple(stored.strategy() for stored in self.strategies)
+
+    def known(self) -> dict[str, Strategy]:
+        """Return the strategies that are compared and those they stand on, by name."""
+        return {stored.name: stored.strategy() for stored in (*self.strategies, *self.bases)}
+
+
+def settings_of(
+    *,
+    seed: int,
+    workloads: int,
+    strategies: Sequence[Strategy],
+    known: Mapping[str, Strategy],
+    oracles: Sequence[str],
+    backends: Sequence[str],
+    states: Sequence[str],
+    version: str,
+) -> Settings:
+    """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
+
+    Raises PluginError for a strategy whose base is not known.
+    """
+    known = {**known, **{strategy.name: strategy for strategy in strategies}}
+    below = {link.name: link for strategy in strategies for link in chain(strategy, known)}
+    compared = {strategy.name for strategy in strategies}
+    return Settings(
+        seed=seed,
+        workloads=workloads,
+        strategies=tuple(StoredStrategy.of(strategy) for strategy in strategies),
+        bases=tuple(
+            StoredStrategy.of(below[name]) for name in sorted(below) if name not in compared
+        ),
+        oracles=tuple(oracles),
+        backends=tuple(backends),
+        states=tuple(states),
+        version=version,
+    )

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A store: what a run has done so far, in one SQLite file in the run's own directory."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import sqlite3
+import zlib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from difftest.errors import StoreError
+from difftest.settings import Settings
+from difftest.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import IO, Self
+
+FILE = "run.sqlite"
+_LOCK = "run.lock"
+#: Marks the file as one of ours ("dift"); SQLite keeps it in the header for that purpose.
+_APPLICATION = 0x64696674
+_VERSION = 1
+#: How long to wait for a reader: rendering a large run may take seconds, never this long.
+_PATIENCE_SECONDS = 30
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, json BLOB NOT NULL);
+CREATE TABLE workloads (number INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE kernels (
+    strategy TEXT, backend TEXT, digest TEXT NOT NULL, PRIMARY KEY (strategy, backend));
+CREATE TABLE tallies (
+    strategy TEXT, backend TEXT, shard INTEGER, packed BLOB NOT NULL,
+    PRIMARY KEY (strategy, backend, shard));
+CREATE TABLE consoles (
+    strategy TEXT, backend TEXT, number INTEGER, packed BLOB NOT NULL,
+    PRIMARY KEY (strategy, backend, number));
+"""
+
+_T = TypeVar("_T")
+
+
+class Store:
+    """A run on disk: its settings, then what is done, each part once and whole or not at all.
+
+    Anybody may read it at any time; `create` and `find_unfinished` give one that may be written,
+    by one process at a time. Every method raises StoreError if the file is damaged.
+    """
+
+    def __init__(self, file: Path, lock: IO[str] | None = None) -> None:
+        self.directory = file.parent
+        self._file = file
+        self._lock = lock
+        with self._reading():
+            # Not "ro": a run that was killed leaves a journal, which a reader has to roll back.
+            self._db = sqlite3.connect(
+                f"{file.resolve().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE_SECONDS
+            )
+        try:
+            self._check()
+            settings = self._fact("settings", Settings)
+        except StoreError:
+            self.close()
+            raise
+        if settings is None:
+            self.close()
+            raise self._damaged("it has no settings")
+        self.settings = settings
+
+    @classmethod
+    def create(cls, runs: Path, settings: Settings) -> Store:
+        """Make the next free directory below `runs` (0001, 0002, …) with an empty store in it."""
+        try:
+            directory = _next_directory(runs)
+            file = directory / FILE
+            lock = _locked(directory)
+        except OSError as error:
+            raise StoreError(f"cannot make a run below {runs}: {error.strerror}") from error
+        db = sqlite3.connect(file)
+        try:
+            with contextlib.closing(db), db:
+                db.executescript(
+                    f"BEGIN; PRAGMA application_id={_APPLICATION}; "
+                    f"PRAGMA user_version={_VERSION}; {_TABLES}"
+                )
+                packed = msgspec.json.encode(settings)
+                db.execute("INSERT INTO facts VALUES ('settings', ?)", (packed,))
+        except sqlite3.Error as error:
+            lock.close()
+            raise StoreError(f"cannot make {file}: {error}") from error
+        return cls(file, lock)
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open a run for reading: its directory, or the file in it."""
+        file = path / FILE if path.is_dir() else path
+        if not file.is_file():
+            raise StoreError(
+                f"there is no run at {path}: expected a directory with {FILE} in it, as "
+                "`difftest run` makes below runs/, or that file"
+            )
+        store = cls(file)
+        with store._reading():
+            [(answer,)] = store._db.execute("PRAGMA quick_check(1)")
+        if answer != "ok":
+            store.close()
+            raise store._damaged(answer)
+        return store
+
+    def close(self) -> None:
+        self._db.close()
+        if self._lock:
+            self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What a run puts in.
+
+    def add_workloads(self, first: int, texts: Sequence[str]) -> None:
+        """Keep the texts of workloads `first`, `first + 1`, …; those it has stay as they are."""
+        rows = list(enumerate(texts, first))
+        with self._writing():
+            self._db.executemany("INSERT OR IGNORE INTO workloads VALUES (?, ?)", rows)
+
+    def add_kernel(self, strategy: str, backend: str, digest: str) -> None:
+        """Note the hash of what a strategy's kernel was built from.
+
+        Raises StoreError if the run began with another kernel: its outcomes would not compare.
+        """
+        key = (strategy, backend)
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO kernels VALUES (?, ?, ?)", (*key, digest))
+        if self.kernels()[key] != digest:
+            raise StoreError(
+                f"{self._file} was begun with another kernel for {strategy} on {backend}, and "
+                "their outcomes cannot be mixed: start a new run (move the old one away)"
+            )
+
+    def add_tally(self, tally: Tally) -> None:
+        """Keep a shard; one that it has already is not counted again."""
+        row = (tally.strategy, tally.backend, tally.shard, _pack(msgspec.msgpack.encode(tally)))
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO tallies VALUES (?, ?, ?, ?)", row)
+
+    def add_console(self, strategy: str, backend: str, number: int, text: str) -> None:
+        """Keep what the kernel printed while it ran a workload; the first text stays."""
+        row = (strategy, backend, number, _pack(text.encode(errors="replace")))
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO consoles VALUES (?, ?, ?, ?)", row)
+
+    def finish(self, timings: Mapping[str, float]) -> None:
+        """Mark the run as complete; `timings` are seconds by phase."""
+        packed = msgspec.json.encode(dict(timings))
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('timings', ?)", (packed,))
+
+    # What a report takes out.
+
+    @property
+    def finished(self) -> bool:
+        return self._fact("timings", dict[str, float]) is not None
+
+    @property
+    def timings(self) -> dict[str, float]:
+        return self._fact("timings", dict[str, float]) or {}
+
+    def workloads(self) -> dict[int, str]:
+        """Return the texts by number."""
+        return dict(self._rows("SELECT number, text FROM workloads ORDER BY number"))
+
+    def kernels(self) -> dict[tuple[str, str], str]:
+        """Return the hashes of kernels by strategy and backend."""
+        rows = self._rows("SELECT strategy, backend, digest FROM kernels ORDER BY 1, 2")
+        return {(strategy, backend): digest for strategy, backend, digest in rows}
+
+    def has(self, strategy: str, backend: str, shard: int) -> bool:
+        query = "SELECT 1 FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
+        return bool(self._rows(query, strategy, backend, shard))
+
+    def tallies(self, strategy: str | None = None) -> Iterator[Tally]:
+        """Yield the shards of a strategy, or of all: one at a time, a long run's are large."""
+        # The keys first: an open query would keep the run from writing.
+        query = "SELECT rowid FROM tallies WHERE ? IN (strategy, '') ORDER BY 1"
+        for (row,) in self._rows(query, strategy or ""):
+            [(packed,)] = self._rows("SELECT packed FROM tallies WHERE rowid = ?", row)
+            with self._reading():
+                tally = msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
+            yield tally
+
+    def console(self, strategy: str, backend: str, number: int) -> str | None:
+        """Return what the kernel printed, or None if that was not kept."""
+        query = "SELECT packed FROM consoles WHERE (strategy, backend, number) = (?, ?, ?)"
+        for (packed,) in self._rows(query, strategy, backend, number):
+            with self._reading():
+                return zlib.decompress(packed).decode()
+        return None
+
+    # How it does so.
+
+    def _check(self) -> None:
+        with self._reading():
+            [(application,)] = self._db.execute("PRAGMA application_id")
+            [(version,)] = self._db.execute("PRAGMA user_version")
+        if application != _APPLICATION:
+            raise StoreError(f"{self._file} is no run of difftest: some other program's database")
+        if version > _VERSION:
+            raise StoreError(
+                f"{self._file} has format {version} and this difftest reads up to {_VERSION}: "
+                "use the difftest that wrote it, or a later one"
+            )
+
+    def _fact(self, name: str, kind: type[_T]) -> _T | None:
+        for (packed,) in self._rows("SELECT json FROM facts WHERE name = ?", name):
+            with self._reading():
+                return msgspec.json.decode(packed, type=kind)
+        return None
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        with self._reading():
+            return self._db.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> StoreError:
+        return StoreError(
+            f"cannot read {self._file}: {why}. If the disk is in order the file is damaged: take "
+            "it from a backup, or move its directory away and run again"
+        )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write all of it or nothing."""
+        if self._lock is None:
+            raise StoreError(f"{self._file} was opened for reading only")
+        try:
+            with self._db:
+                yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"cannot write {self._file}: {error}. The shards that were finished are kept; "
+                "when that is mended (`df`, permissions) the same command goes on from there"
+            ) from error
+
+
+def find_unfinished(runs: Path, fingerprint: str) -> Store | None:
+    """Return the newest run with these settings that is not finished, to go on with.
+
+    Runs that cannot be read are passed over. Raises StoreError if another process is at it.
+    """
+    directories = [path for path in runs.glob("*") if path.name.isdigit() and path.is_dir()]
+    for directory in sorted(directories, key=lambda path: int(path.name), reverse=True):
+        file = directory / FILE
+        try:
+            with Store(file) as store:
+                wanted = not store.finished and store.settings.fingerprint() == fingerprint
+        except StoreError:
+            continue
+        if wanted:
+            return Store(file, _locked(directory))
+    return None
+
+
+def _next_directory(runs: Path) -> Path:
+    runs.mkdir(parents=True, exist_ok=True)
+    number = max((int(path.name) for path in runs.iterdir() if path.name.isdigit()), default=0)
+    while True:
+        number += 1
+        directory = runs / f"{number:04}"
+        try:
+            directory.mkdir()
+        except FileExistsError:  # another process was faster
+            continue
+        return directory
+
+
+def _locked(directory: Path) -> IO[str]:
+    # A file of its own: closing any descriptor of the database would drop SQLite's own locks.
+    lock = (directory / _LOCK).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StoreError(
+            f"{directory} is being written by another difftest with the same settings: "
+            "wait for it, or run with another seed"
+        ) from None
+    return lock
+
+
+def _pack(data: bytes) -> bytes:
+    return zlib.compress(data)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The result as a page of GitHub-flavoured Markdown: the decision first, then its evidence."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from difftest.rendering import (
+    LEGEND,
+    Line,
+    absence,
+    against_base,
+    causes,
+    cell_text,
+    cells_of,
+    command,
+    conformance_lines,
+    control_lines,
+    headline,
+    introduction,
+    leading,
+    listing,
+    reached_rows,
+    steps,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from difftest.result import Result, StrategyResult, Witness
+
+#: What means something to Markdown in a sentence. A `_` inside a name and the `<` of a bound do
+#: not, and the page should read well as text.
+_SPECIAL = re.compile(r"[\\`*|\[\]#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|<(?=[A-Za-z/!?])")
+
+
+class MarkdownReport:
+    name = "markdown"
+    suffix = ".md"
+
+    def render(self, result: Result, run: str = "RUN") -> str:
+        lines = ["# Comparison of fixes", "", f"{_plain(introduction(result))}.", ""]
+        lines += _decision(result)
+        lines += ["## What was seen", "", _plain(LEGEND), ""]
+        for backend in result.backends:
+            lines += _backend(result, backend)
+        out = [one for one in result.strategies if one.ruled_out]
+        if out:
+            lines += ["## Ruled out", ""]
+        for strategy in out:
+            lines += _ruled_out(result, strategy, run)
+        rows = reached_rows(result)
+        if rows:
+            lines += ["## States reached by the baseline", ""]
+            lines += _table(["state", *result.backends], rows)
+        lines += _checks("Controls", control_lines(result))
+        lines += _checks("Model against kernels", conformance_lines(result))
+        return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _plain(text: str) -> str:
+    """Return text as Markdown that shows it as it is."""
+    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(map(_plain, headers))} |"
+    yield f"|{' --- |' * len(headers)}"
+    for row in rows:
+        yield f"| {' | '.join(map(_plain, row))} |"
+    yield ""
+
+
+def _decision(result: Result) -> Iterator[str]:
+    decision = result.decision
+    yield from (f"## {_plain(headline(decision))}", "")
+    for reason in (
+        decision.void,
+        *decision.reasons,
+        *against_base(result, ruled_out=False),
+    ):
+        if reason:
+            yield f"- {_plain(reason)}"
+    yield ""
+
+
+def _backend(result: Result, backend: str) -> Iterator[str]:
+    rows = []
+    for one in result.strategies:
+        cells = [cell_text(cell) for cell in cells_of(result, one, backend)]
+        gap = [absence(one, backend), *[""] * (len(result.oracles) - 1)]
+        rows.append([one.name, *(cells or gap)])
+    yield from (f"### {_plain(backend)}", "")
+    yield from _table(["strategy", *result.oracles], rows)
+    found = causes(result, backend)
+    yield from (f"- ? {_plain(cause)}" for cause in found)
+    if found:
+        yield ""
+
+
+def _ruled_out(result: Result, strategy: StrategyResult, run: str) -> Iterator[str]:
+    yield from (f"### {_plain(strategy.name)}", "")
+    for reason in (*strategy.ruled_out, strategy.against_base):
+        if reason:
+            yield f"- {_plain(reason)}"
+    yield ""
+    least, others = leading(result, strategy.name)
+    if least is None:
+        return
+    yield from _witness(least, run)
+    for witness in others:
+        if witness.number != least.number:
+            yield f"{_plain(witness.oracle)}, workload {witness.number}:"
+            yield ""
+            yield from _fence("sh", command(witness, run))
+
+
+def _witness(witness: Witness, run: str) -> Iterator[str]:
+    where = listing(witness.backends)
+    seen = f"{witness.oracle}, workload {witness.number}, seen on {where}: {witness.evidence}"
+    yield from (_plain(seen), "")
+    yield from _fence("text", steps(witness.text))
+    yield from _fence("sh", command(witness, run))
+
+
+def _fence(language: str, lines: Iterable[str]) -> Iterator[str]:
+    yield from (f"```{language}", *(line.rstrip() for line in lines), "```", "")
+
+
+def _checks(title: str, checks: Sequence[Line]) -> Iterator[str]:
+    if not checks:
+        return
+    yield from (f"## {title}", "")
+    for line in checks:
+        mark = line.mark if line.mark == "ok" else f"**{line.mark}**"
+        yield f"- {mark} {_plain(line.text)}"
+        yield from (f"  - {_plain(example)}" for example in line.examples)
+    yield ""

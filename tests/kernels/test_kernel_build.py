@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from difftest import kernels
+from difftest.errors import BuildError, PatchError, UsageError
+from difftest.kernels import Patch, cache
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# `kernels.build` is the function.
+building = importlib.import_module("difftest.kernels.build")
+
+PROCESS = """
+import sys
+from difftest import kernels
+from difftest.kernels import config
+config.fragment = lambda: "# nothing\\n"
+kernels.build("6.1", [kernels.Patch("fix x", sys.argv[1])], "fix x")
+"""
+
+
+def replacing(old: str, new: str) -> Patch:
+    line = {"first": 1, "second": 2, "third": 3}[old]
+    lines = [" first", " second", " third"]
+    lines[line - 1] = f"-{old}\n+{new}"
+    hunk = "\n".join(lines)
+    return Patch(f"fix {new}", f"--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -1,3 +1,3 @@\n{hunk}\n")
+
+
+def start(patch: Patch) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROCESS, patch.text], stderr=subprocess.PIPE, text=True
+    )
+
+
+def count(builds: Path) -> int:
+    return len(builds.read_text().splitlines()) if builds.exists() else 0
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_the_kernel_has_the_change_and_is_built_once(builds: Path) -> None:
+    kernel = kernels.build("6.1", [replacing("second", "zweite")], "one")
+    assert kernel.linux.read_text() == "first\nzweite\nthird\n"
+    assert kernel.gen_init_cpio.exists()
+    assert count(builds) == 2  # the base, and this
+    assert kernels.build("6.1", [replacing("second", "zweite")], "two") == kernel
+    assert count(builds) == 2
+    (listed,) = kernels.list_kernels()
+    assert (listed.series, listed.digest, listed.labels) == ("6.1", kernel.digest, ("one", "two"))
+    assert list((cache.root() / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_equal_sources_are_one_kernel_however_the_patches_came_to_them() -> None:
+    there = replacing("second", "zweite")
+    undo = there.text.replace("-second\n+zweite", "-zweite\n+second")
+    back = Patch("undo", undo)
+    assert kernels.digest("6.1", [there, back]) == kernels.digest("6.1", [])
+    assert kernels.digest("6.1", [Patch("empty", "\n")]) == kernels.digest("6.1", [])
+    assert kernels.digest("6.1", [there]) != kernels.digest("6.1", [])
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_compiler_and_configuration_are_part_of_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = kernels.digest("6.1", [])
+    monkeypatch.setattr(building, "compiler", lambda: "gcc 99")
+    other_compiler = kernels.digest("6.1", [])
+    monkeypatch.setattr(building.config, "fragment", lambda: "CONFIG_KASAN=y\n")
+    assert len({before, other_compiler, kernels.digest("6.1", [])}) == 3
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_a_kernel_that_does_not_compile_says_where_and_whose_patches() -> None:
+    with pytest.raises(BuildError) as caught:
+        kernels.build("6.1", [replacing("second", "error: here")], "broken")
+    assert "mm/shmem.c:2:error: here" in str(caught.value)
+    assert "patches: fix error: here" in str(caught.value)
+    assert kernels.list_kernels() == []
+    assert list((cache.root() / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_a_patch_that_does_not_fit_is_told_before_anything_is_built(builds: Path) -> None:
+    text = "--- a/mm/none.c\n+++ b/mm/none.c\n@@ -1 +1 @@\n-a\n+b\n"
+    with pytest.raises(PatchError, match=r"strategy y on kernel 6\.1.*\n.*mm/none.c: no such file"):
+        kernels.build("6.1", [Patch("strategy y", text)])
+    assert count(builds) == 0
+
+
+def test_an_unknown_series_names_the_choice() -> None:
+    with pytest.raises(UsageError, match=r"'2\.4'.*the choice is 6\.1"):
+        kernels.fetch("2.4")
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_two_processes_build_the_same_kernel_once(builds: Path) -> None:
+    patch = replacing("second", "zweite")
+    with start(patch) as one, start(patch) as two:
+        assert (one.wait(60), two.wait(60)) == (0, 0)
+    assert count(builds) == 2
+    assert len(kernels.list_kernels()) == 1
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_an_interrupt_ends_the_compilers_and_leaves_nothing_half_made(builds: Path) -> None:
+    waits = builds.with_name("builds.waits")
+    with start(replacing("second", "wait")) as process:
+        while not waits.exists() or not waits.read_text():
+            assert process.poll() is None
+            time.sleep(0.01)
+        group = os.getpgid(int(waits.read_text()))
+        assert group != os.getpgid(0)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+    with pytest.raises(ProcessLookupError):
+        for _ in range(1000):  # they are dead; PID 1 may take its time to notice
+            os.killpg(group, 0)
+            time.sleep(0.01)
+    assert kernels.list_kernels() == []
+    assert list((cache.root() / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_make_flags_of_the_caller_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAKEFLAGS", "--dry-run")
+    assert kernels.build("6.1", []).linux.exists()
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_nothing_comes_on_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+    kernels.build("6.1", [], "unpatched")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "building kernel 6.1, once for all fixes",
+        "building kernel 6.1 (unpatched)",
+    ]
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_cleaning_keeps_source_and_base_until_everything_goes() -> None:
+    kernels.build("6.1", [], "unpatched")
+    kernels.clean()
+    assert kernels.list_kernels() == []
+    assert cache.finished("bases", building.base_name("6.1"))
+    kernels.clean(everything=True)
+    assert not list((cache.root() / "sources").iterdir())
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the programs that a build starts have printed so far."""
+    outputs: list[str] = []
+    run = building.run
+
+    def listen(*args: object, **kwargs: object) -> str:
+        outputs.append(run(*args, **kwargs))
+        return outputs[-1]
+
+    monkeypatch.setattr(building, "run", listen)
+    return outputs
+
+
+@pytest.mark.kernel
+def test_a_real_kernel_takes_new_files_and_headers_and_recompiles_only_what_they_touch(
+    made: list[str],
+) -> None:
+    source = kernels.fetch("6.1")
+    kernels.build("6.1", [], "unpatched")  # the base build is not what is measured here
+    mark = uuid.uuid4().hex
+    show_mem = (source / "lib/show_mem.c").read_text().splitlines()
+    line = show_mem.index('#include "../mm/internal.h"')
+    text = (
+        "--- a/lib/show_mem.c\n+++ b/lib/show_mem.c\n"
+        f"@@ -{line + 1},3 +{line + 1},6 @@\n"
+        f" {show_mem[line]}\n"
+        '+#include "../mm/difftest_new.h"\n'
+        "+\n"
+        "+const char difftest_mark[] = DIFFTEST_MARK DIFFTEST_NEW;\n"
+        f" {show_mem[line + 1]}\n {show_mem[line + 2]}\n"
+        "--- /dev/null\n+++ b/mm/difftest_new.h\n@@ -0,0 +1 @@\n"
+        '+#define DIFFTEST_NEW "-new"\n'
+        "--- a/mm/internal.h\n+++ b/mm/internal.h\n"
+    )
+    head = (source / "mm/internal.h").read_text().splitlines()[:2]
+    text += f'@@ -1,2 +1,3 @@\n {head[0]}\n+#define DIFFTEST_MARK "{mark}"\n {head[1]}\n'
+    kernel = kernels.build("6.1", [Patch("marked", text)])
+    try:
+        compiled = made[-1].count("\n  CC ")
+        assert f"{mark}-new".encode() in kernel.linux.read_bytes()
+        assert 1 < compiled < 100  # of some 450: those that include mm/internal.h
+        assert mark not in (source / "mm/internal.h").read_text()
+    finally:
+        shutil.rmtree(kernel.linux.parent)
+
+
+@pytest.mark.kernel
+def test_a_change_to_one_file_compiles_one_file(made: list[str]) -> None:
+    source = kernels.fetch("6.1")
+    kernels.build("6.1", [], "unpatched")
+    first = (source / "mm/shmem.c").read_text().splitlines()[0]
+    text = f"--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -1 +1,2 @@\n+/* {uuid.uuid4()} */\n {first}\n"
+    kernel = kernels.build("6.1", [Patch("comment", text)])
+    shutil.rmtree(kernel.linux.parent)
+    steps = [line for line in made[-1].splitlines() if building._STEP.match(line)]
+    assert [line.split() for line in steps if line.startswith("  CC ")] == [["CC", "mm/shmem.o"]]
+    assert len(steps) <= building.PATCH_STEPS
+
+
+@pytest.mark.kernel
+def test_a_real_compiler_error_is_shown() -> None:
+    source = kernels.fetch("6.1")
+    first = (source / "mm/shmem.c").read_text().splitlines()[0]
+    text = f"--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -1 +1,2 @@\n {first}\n+int difftest = ;\n"
+    with pytest.raises(BuildError) as caught:
+        kernels.build("6.1", [Patch("strategy nonsense", text)], "nonsense")
+    assert "mm/shmem.c:2:16: error: expected expression" in str(caught.value)
+    assert "patches: strategy nonsense" in str(caught.value)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from difftest import kernels
+from difftest.errors import PatchError, ToolchainError
+from difftest.kernels import Patch, cache, config, source, tree
+
+STRATEGIES = Path(__file__).parents[2] / "strategies"
+
+
+def package(folder: Path, files: dict[str, bytes]) -> Path:
+    """Make a Debian package that holds a source archive, as linux-source-6.1 does."""
+    for name, content in files.items():
+        path = folder / "linux-source-6.1" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    root = folder / "root"
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "usr" / "src").mkdir(parents=True)
+    (root / "DEBIAN" / "control").write_text(
+        "Package: linux-source-6.1\nVersion: 6.1.0-fake\nArchitecture: all\n"
+        "Maintainer: nobody <nobody@example.org>\nDescription: a source\n"
+    )
+    archive = root / "usr" / "src" / "linux-source-6.1.tar.xz"
+    subprocess.run(["tar", "-cJf", archive, "linux-source-6.1"], cwd=folder, check=True)
+    deb = folder / "linux-source-6.1.deb"
+    subprocess.run(["dpkg-deb", "-b", root, deb], check=True, capture_output=True)
+    return deb
+
+
+def serve(deb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let downloads bring this file."""
+
+    def bring(_: str, work: Path) -> Path:
+        return Path(shutil.copy2(deb, work))
+
+    monkeypatch.setattr(source, "_download", bring)
+
+
+@pytest.fixture
+def one_patch(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -1 +1 @@\n-fixed\n+broken\n"
+    monkeypatch.setattr(source, "_patches", lambda _: {"baseline.patch": text})
+
+
+@pytest.mark.usefixtures("one_patch", "own_cache")
+def test_the_source_is_unpacked_patched_and_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(package(tmp_path, {"mm/shmem.c": b"fixed\n"}), monkeypatch)
+    assert (kernels.fetch("6.1") / "mm/shmem.c").read_text() == "broken\n"
+    assert source.version("6.1") == "6.1.0-fake"
+    monkeypatch.setattr(source, "_download", None)  # it is not fetched again
+    assert kernels.fetch("6.1").is_dir()
+    assert list((cache.root() / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("one_patch", "own_cache")
+def test_a_source_that_the_baseline_does_not_fit_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(package(tmp_path, {"mm/shmem.c": b"other\n"}), monkeypatch)
+    with pytest.raises(PatchError, match=r"baseline.patch of series 6\.1 \(6\.1\.0-fake\)"):
+        kernels.fetch("6.1")
+    assert not (cache.root() / "sources").exists()
+
+
+@pytest.mark.usefixtures("one_patch", "own_cache")
+def test_too_small_a_disk_is_told_before_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "DISK_NEEDED", 10**18)
+    monkeypatch.setattr(source, "_download", None)
+    with pytest.raises(ToolchainError, match="disk full"):
+        kernels.fetch("6.1")
+
+
+@pytest.mark.kernel  # mounts a file system, for which it must be root
+@pytest.mark.usefixtures("one_patch")
+def test_a_disk_that_fills_up_leaves_nothing_half_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deb = package(tmp_path, {"mm/shmem.c": b"fixed\n", "big": bytes(20_000_000)})
+    serve(deb, monkeypatch)
+    monkeypatch.setattr(source, "DISK_NEEDED", 0)
+    small = tmp_path / "small"
+    small.mkdir()
+    monkeypatch.setenv("DIFFTEST_CACHE", str(small))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "difftest", small], check=True)
+    try:
+        with pytest.raises(ToolchainError, match=f"disk full: {small}"):
+            kernels.fetch("6.1")
+        assert not (small / "sources").exists()
+        assert list((small / "tmp").iterdir()) == []
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        assert kernels.fetch("6.1").is_dir()
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_options_that_did_not_take_are_named() -> None:
+    config_file = config.fragment().replace("CONFIG_USERFAULTFD=y", "")
+    assert config.missing_options(config.fragment()) == ()
+    assert config.missing_options(config_file) == ("CONFIG_USERFAULTFD=y",)
+
+
+def text_of(*strategies: str) -> list[Patch]:
+    return [
+        Patch(f"strategy {name}", (STRATEGIES / name / "kernel-6.1.patch").read_text())
+        for name in strategies
+    ]
+
+
+@pytest.mark.kernel
+def test_the_baseline_is_without_the_fix() -> None:
+    shmem = (kernels.fetch("6.1") / "mm/shmem.c").read_text()
+    assert "\tif (!shmem_inode_acct_block(inode, 1))\n\t\treturn -ENOMEM;\n" in shmem
+    assert "put_page(*pagep)" not in shmem
+
+
+@pytest.mark.kernel
+def test_the_strategies_are_five_different_kernels() -> None:
+    digests = {
+        kernels.digest("6.1", text_of(*names))
+        for names in (
+            ("unpatched",),
+            ("remove_bug_on",),
+            ("release_page",),
+            ("naive_hold",),
+            ("naive_hold", "unacct_before_return"),
+        )
+    }
+    assert len(digests) == 5
+
+
+@pytest.mark.kernel
+def test_remove_bug_on_leaves_the_guard_of_the_hugetlb_function(tmp_path: Path) -> None:
+    changed = tree.changed_files(kernels.fetch("6.1"), text_of("remove_bug_on"), tmp_path, "6.1")
+    before, after = changed["mm/userfaultfd.c"].split(b"static __always_inline ssize_t __mcopy")
+    assert before.count(b"BUG_ON(page);") == 1
+    assert after.count(b"BUG_ON(page);") == 0

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Hand-made runs: small tallies of known content, and what a store would hold of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from difftest.outcome import Ending, Outcome, Step
+from difftest.settings import Settings, settings_of
+from difftest.strategy import BASELINE, Strategy
+from difftest.tally import Run, Tally
+from difftest.verdict import PASS, Verdict, fail, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+ORACLES = ("no_kernel_bug", "block_accounting", "page_leak", "content", "contract")
+BACKENDS = ("model", "uml:6.1")
+STATES = ("window_opened", "charge_failed_on_retry")
+
+SMALL = "mount blocks=4\nfile pages=6\nmap file=0 offset=0 pages=6\nzeropage map=0 page=3 pages=1\n"
+RACE = """\
+mount blocks=4
+file pages=6
+map file=0 offset=0 pages=6
+copy map=0 page=1 source=MR
+  window
+    fill leave=0
+zeropage map=0 page=3 pages=1
+"""
+
+BUG = "kernel BUG at mm/userfaultfd.c:__mcopy_atomic"
+CRASHED = Outcome(Ending.CRASHED, (), title=BUG)
+HUNG = Outcome(Ending.HUNG, (), title="no sign of life for 10 s")
+
+
+def finished(used: int = 1) -> Outcome:
+    return Outcome(Ending.FINISHED, (Step("0", 0, used),), left=0, held=0)
+
+
+def patch(path: str, removed: Sequence[str], added: Sequence[str], context: str = "\tout:") -> str:
+    body = [f" {context}", *(f"-{line}" for line in removed), *(f"+{line}" for line in added)]
+    spans = f"-10,{1 + len(removed)} +10,{1 + len(added)}"
+    return "\n".join([f"--- a/{path}", f"+++ b/{path}", f"@@ {spans} @@", *body, ""])
+
+
+def strategy(
+    name: str,
+    removed: Sequence[str] = (),
+    added: Sequence[str] = (),
+    series: Sequence[str] = ("6.1",),
+    **more: object,
+) -> Strategy:
+    """Make a strategy with the same patch for the model and for each series."""
+    text = patch("mm/userfaultfd.c", removed, added) if (*removed, *added) else ""
+    fields = {"claim": f"{name} mends it.", "model_patch": text} | more
+    return Strategy(name=name, kernel_patches=dict.fromkeys(series, text), **fields)  # type: ignore[arg-type]
+
+
+UNPATCHED = strategy(BASELINE, must_fail=("no_kernel_bug",))
+REMOVE_BUG_ON = strategy("remove_bug_on", removed=["\telse", "\t\tBUG_ON(page);"])
+RELEASE_PAGE = strategy("release_page", removed=["a"], added=["put_page(*pagep);", "b", "c"])
+NAIVE_HOLD = strategy("naive_hold", added=["d"], must_fail=("block_accounting",))
+UNACCT = strategy("unacct_before_return", added=["e"], base="naive_hold")
+BUNDLED = (UNPATCHED, REMOVE_BUG_ON, RELEASE_PAGE, NAIVE_HOLD, UNACCT)
+
+
+def verdicts(outcome: Outcome, **failing: str) -> tuple[Verdict, ...]:
+    """Return the verdicts of all oracles: those named FAIL with that evidence, others PASS."""
+    if not outcome.known:
+        return (unknown(f"{outcome.ending}: {outcome.title}"),) * len(ORACLES)
+    if outcome.ending is Ending.CRASHED:
+        failing = {"no_kernel_bug": outcome.title} | failing
+    rest = unknown("the kernel crashed") if outcome.ending is Ending.CRASHED else PASS
+    return tuple(fail(failing[name]) if name in failing else rest for name in ORACLES)
+
+
+def run(number: int, outcome: Outcome | None = None, **failing: str) -> Run:
+    outcome = outcome or finished()
+    states = ("window_opened",) if number % 2 else ()
+    return Run(number, outcome, verdicts(outcome, **failing), states)
+
+
+@dataclass
+class Parts:
+    """A stored run in memory."""
+
+    settings: Settings
+    every: list[Tally]
+    texts: dict[int, str]
+    built: dict[tuple[str, str], str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    def workloads(self) -> dict[int, str]:
+        return self.texts
+
+    def kernels(self) -> dict[tuple[str, str], str]:
+        return self.built
+
+    def tallies(self, strategy: str) -> Iterator[Tally]:
+        return (tally for tally in self.every if tally.strategy == strategy)
+
+
+def settings(
+    strategies: Sequence[Strategy] = BUNDLED,
+    *,
+    known: Iterable[Strategy] = BUNDLED,
+    workloads: int = 20,
+    backends: Sequence[str] = BACKENDS,
+    oracles: Sequence[str] = ORACLES,
+    seed: int = 7,
+) -> Settings:
+    return settings_of(
+        seed=seed,
+        workloads=workloads,
+        strategies=strategies,
+        known={one.name: one for one in known},
+        oracles=oracles,
+        backends=backends,
+        states=STATES,
+        version="0.1.0",
+    )
+
+
+def seen(strategy: str, number: int) -> Run:
+    """Return what the bundled strategies show: every fifth workload is the race."""
+    race = number % 5 == 3
+    if race and strategy in {BASELINE, "unacct_before_return"}:
+        return run(number, CRASHED)
+    if race and strategy == "naive_hold":
+        return run(number, block_accounting="1 block in use after all was closed, expected 0")
+    return run(number)
+
+
+def campaign(
+    play: Callable[[str, int], Run] = seen,
+    strategies: Sequence[Strategy] = BUNDLED,
+    workloads: int = 20,
+    backends: Sequence[str] = BACKENDS,
+    shard_size: int = 10,
+) -> Parts:
+    """Make a whole run; `play` gives the run of a strategy and a number, on every backend."""
+    tallies = [
+        Tally(one.name, backend, first // shard_size, tuple(play(one.name, n) for n in numbers))
+        for one in strategies
+        for backend in backends
+        for first in range(0, workloads, shard_size)
+        for numbers in [range(first, min(first + shard_size, workloads))]
+    ]
+    texts = {n: RACE if n % 5 == 3 else SMALL for n in range(workloads)}
+    return Parts(settings(strategies, workloads=workloads, backends=backends), tallies, texts)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import (
+    BACKENDS,
+    BUNDLED,
+    CRASHED,
+    RELEASE_PAGE,
+    UNPATCHED,
+    campaign,
+    run,
+    seen,
+    strategy,
+)
+
+from difftest.assemble import result_of, same_kernels
+from difftest.errors import StoreError
+
+WHOLE = campaign()
+
+
+@given(st.permutations(WHOLE.every))
+def test_the_order_in_which_tallies_come_makes_no_difference(tallies: list[object]) -> None:
+    assert result_of(replace(WHOLE, every=tallies)) == result_of(WHOLE)
+
+
+@given(st.integers(1, 20))
+def test_the_size_of_shards_makes_no_difference(size: int) -> None:
+    assert result_of(campaign(shard_size=size)) == result_of(WHOLE)
+
+
+def test_bundled_strategies_come_out_as_known() -> None:
+    result = result_of(WHOLE)
+    assert result.done == result.workloads == 20
+    assert result.decision.recommended == "release_page"
+    assert result.decision.order == ("release_page", "remove_bug_on")
+    assert {one.name for one in result.strategies if one.ruled_out} == {
+        "unpatched",
+        "naive_hold",
+        "unacct_before_return",
+    }
+    assert len(result.cells) == len(BUNDLED) * len(BACKENDS) * len(result.oracles)
+    assert all(one.differ == 0 and one.compared == 20 for one in result.conformance)
+
+
+def test_timings_are_the_only_part_that_may_differ() -> None:
+    slow = result_of(replace(WHOLE, timings={"run": 9.0}))
+    assert slow != result_of(WHOLE)
+    assert msgspec.structs.replace(slow, timings={}) == result_of(WHOLE)
+
+
+def test_a_strategy_without_a_model_patch_has_no_cells_there_and_nothing_to_conform() -> None:
+    kernel_only = strategy("kernel_only", added=["x"], model_patch=None)
+    parts = campaign(strategies=[UNPATCHED, kernel_only])
+    parts.every = [one for one in parts.every if (one.strategy, one.backend) != (
+        "kernel_only", "model")]
+    result = result_of(parts)
+    assert {one.backend for one in result.cells if one.strategy == "kernel_only"} == {"uml:6.1"}
+    assert [one.strategy for one in result.conformance] == ["unpatched"]
+    assert result.done == 20
+    assert result.decision.recommended == "kernel_only"
+    assert "It was not run on model: no model patch." in result.decision.reasons
+
+
+def test_a_run_that_was_stopped_says_so() -> None:
+    parts = campaign()
+    parts.every = [one for one in parts.every if (one.strategy, one.shard) != ("naive_hold", 1)]
+    result = result_of(parts)
+    assert (result.done, result.workloads) == (10, 20)
+    assert "The run is not complete: 10 of 20 workloads were run everywhere." in (
+        result.decision.reasons
+    )
+
+
+def test_a_run_that_has_not_begun_has_a_result() -> None:
+    parts = campaign()
+    parts.every, parts.texts = [], {}
+    result = result_of(parts)
+    assert (result.done, result.decision.recommended) == (0, None)
+    assert {one.holds for one in result.controls} == {None}
+
+
+def test_states_are_counted_on_the_baseline_or_else_on_the_first() -> None:
+    def play(name: str, number: int) -> object:
+        return run(1 if name == "first" else 0, CRASHED) if number == 1 else run(number)
+
+    others = [strategy("first", added=["x"]), RELEASE_PAGE]
+    on_first = result_of(campaign(strategies=others, workloads=10)).reached
+    assert {one.count for one in on_first if one.state == "window_opened"} == {5}
+    both = [strategy("first", added=["x"]), UNPATCHED]
+    stopped = campaign(strategies=both, workloads=10)
+    stopped.every = [one for one in stopped.every if one.strategy != "unpatched"]
+    assert {one.runs for one in result_of(stopped).reached} == {0}
+
+
+def test_a_tally_of_a_workload_without_text_is_damage() -> None:
+    parts = campaign()
+    del parts.texts[13]
+    with pytest.raises(StoreError, match="workload 13"):
+        result_of(parts)
+
+
+def test_strategies_with_equal_kernels_are_named() -> None:
+    kernels = {
+        ("release_page", "uml:6.1"): "a",
+        ("release_page", "model"): "m",
+        ("remove_bug_on", "uml:6.1"): "a",
+        ("remove_bug_on", "model"): "n",
+        ("naive_hold", "uml:6.1"): "b",
+    }
+    by_name = {one.name: one for one in result_of(replace(WHOLE, built=kernels)).strategies}
+    assert by_name["release_page"].same_kernel_as == ("remove_bug_on",)
+    assert by_name["remove_bug_on"].same_kernel_as == ("release_page",)
+    assert by_name["naive_hold"].same_kernel_as == ()
+
+
+def test_kernels_are_the_same_only_if_they_are_so_in_every_series() -> None:
+    one = {("a", "uml:6.1"): "x", ("b", "uml:6.1"): "x", ("a", "uml:6.12"): "y"}
+    assert same_kernels(one | {("b", "uml:6.12"): "z"}) == {"a": set(), "b": set()}
+    assert same_kernels(one) == {"a": {"b"}, "b": {"a"}}
+    assert same_kernels({("a", "model"): "x", ("b", "model"): "x"}) == {}
