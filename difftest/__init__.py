@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""difftest: a differential tester for competing kernel fixes. The names a plugin's author imports."""
+"""difftest, a differential tester for competing kernel fixes: the names plugins import."""
 
 import pluggy
 

@@ -31,7 +31,9 @@ def listing(plugins: Plugins) -> str:
         "reports": [(one.name, _first_line(one)) for one in plugins.reports.values()],
         "backends": [(one.name, one.missing() or "ready") for one in plugins.backends.values()],
         "operations": [(op.name, _first_line(op)) for op in OPS],
-        "kernels": [(one.digest, f"{one.series}: {', '.join(one.labels)}") for one in kernels.list_kernels()],
+        "kernels": [
+            (one.digest, f"{one.series}: {', '.join(one.labels)}") for one in kernels.list_kernels()
+        ],
     }
     parts = []
     for title, rows in sections.items():

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,19 +17,25 @@ from difftest.errors import DifftestError
 from difftest.strategy import BASELINE
 from difftest.workload import codec
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 RECOMMENDED, NOT_RECOMMENDED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 
 class _Jobs(click.ParamType[int]):
     name = "N|auto"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if value == "auto":
             return len(os.sched_getaffinity(0))
         if str(value).isdecimal() and int(value) > 0:
             return int(value)
+        return self._refuse(value, param, ctx)
+
+    def _refuse(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> NoReturn:
         self.fail(f"{value!r} is neither `auto` nor a number of at least 1", param, ctx)
 
 
@@ -66,7 +71,7 @@ _format = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("difftest"), message="difftest %(version)s")
 def cli() -> None:
-    """Compare competing fixes for one kernel bug, on a model and on real kernels.
+    r"""Compare competing fixes for one kernel bug, on a model and on real kernels.
 
     Each fix is a strategy. The same random workloads run on all of them; oracles judge what
     happened; a table and a decision say which fix to take, and why.
@@ -102,7 +107,7 @@ def cli() -> None:
     show_default=True, help="Where to keep the run: a numbered directory below this one.",
 )  # fmt: skip
 @_skip
-def run(  # noqa: D417 - click documents them
+def run(
     strategies: tuple[str, ...],
     patches: tuple[Path, ...],
     backends: tuple[str, ...],
@@ -216,7 +221,7 @@ def list_(skip: tuple[str, ...]) -> None:
 @click.argument("name")
 @_skip
 def show(name: str, skip: tuple[str, ...]) -> None:
-    """Show one thing of `difftest list`: a strategy with its patches side by side, an oracle, …"""
+    """Show one thing of `difftest list`: a strategy with its patches, an oracle, an operation."""
     click.echo(catalogue.description(plugins.load(skip), name), nl=False)
 
 
@@ -278,25 +283,20 @@ def main() -> None:
 
 
 def _guarded(command: Callable[[], Any]) -> int:
+    status, message = FAILED, ""
     try:
         return int(command() or 0)
-    except click.Abort:
-        click.echo("difftest: interrupted", err=True)
-        return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        status, message = INTERRUPTED, "interrupted"
     except DifftestError as error:
-        click.echo(f"difftest: {error}", err=True)
-        return FAILED
-    except KeyboardInterrupt:
-        click.echo("difftest: interrupted", err=True)
-        return INTERRUPTED
+        message = str(error)
     except BrokenPipeError:
         # Somebody closed the pager: not our error, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        click.echo(f"difftest: {error.strerror or error}{where}", err=True)
-        return FAILED
+        message = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    if message:
+        click.echo(f"difftest: {message}", err=True)
+    return status

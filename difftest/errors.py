@@ -11,7 +11,7 @@ class DifftestError(Exception):
 
 
 class UsageError(DifftestError):
-    """An argument or a file that you gave is wrong: correct it as the message says."""
+    """An argument or a file is wrong: correct it as the message says."""
 
 
 class PatchError(UsageError):
@@ -19,24 +19,20 @@ class PatchError(UsageError):
 
 
 class PluginError(DifftestError):
-    """A plugin cannot be loaded or breaks its contract: mend it, or leave it out with `--no-plugin`."""
+    """A plugin cannot be loaded or breaks its contract: mend it, or use `--no-plugin`."""
 
 
 class StoreError(DifftestError):
-    """A stored run cannot be read or written: the message says which file and what is left of it."""
+    """A stored run cannot be read or written: the message says which, and what is left."""
 
 
 class ToolchainError(DifftestError):
-    """A program, package or permission is missing here: run `difftest doctor` and the command it prints."""
+    """A program, package or permission is missing: `difftest doctor` says how to install it."""
 
 
 class BuildError(DifftestError):
-    """A kernel does not compile: the message shows the compiler's words and the patches that went in."""
+    """A kernel does not compile: the message has the compiler's words and the patches in it."""
 
 
 class RigError(DifftestError):
-    """The machinery around the kernel failed: it says nothing about any fix. Try again; see the console."""
-
-
-class BootError(RigError):
-    """A kernel never came up as far as the guest agent: its console is in the message."""
+    """The machinery around the kernel failed, which says nothing about any fix: try again."""

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import unidiff
+from unidiff.patch import PatchSet
 
 from difftest.errors import PluginError
 from difftest.patching import touched_files
@@ -60,7 +60,7 @@ def facts_of(strategy: Strategy, known: Mapping[str, Strategy]) -> PatchFacts:
     else:
         patches = [(link.name, link.model_patch or "") for link in links]
     files = [path for name, text in patches for path in touched_files(text, f"strategy {name}")]
-    sets = [unidiff.PatchSet(text) for _, text in patches]
+    sets = [PatchSet(text) for _, text in patches]
     return PatchFacts(
         series=tuple(by_age),
         model=model,
@@ -92,7 +92,7 @@ def _age(series: str) -> tuple[bool, list[int], str]:
     return not numbers, numbers, series
 
 
-def _assertions_removed(patches: Iterable[unidiff.PatchSet]) -> tuple[str, ...]:
+def _assertions_removed(patches: Iterable[PatchSet]) -> tuple[str, ...]:
     """Return the assertions that were in the code before the patches and are not after them."""
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()

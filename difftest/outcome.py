@@ -30,7 +30,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """The base of all records that cross a boundary: frozen, compared by value, JSON-able."""
 
 
-class Step(Record, tag="step"):
+class Step(Record, frozen=True, tag="step"):
     """One operation that returned.
 
     `at` is its place: "2" at the top level, "2.0.1" for the second action in the first window of
@@ -45,18 +45,18 @@ class Step(Record, tag="step"):
     copy: int | None = None
 
 
-class Window(Record, tag="window"):
-    """A UFFDIO_COPY stopped on a missing source page: `at` "2.0" is the first stop of operation 2."""
+class Window(Record, frozen=True, tag="window"):
+    """A UFFDIO_COPY stopped on a missing source page: `at` "2.0" is operation 2's first stop."""
 
     at: str
     used: int
 
 
-class File(Record):
+class File(Record, frozen=True):
     """A file at the end: sizes in pages.
 
     `cached` has one character for each of its first MAX_PAGES pages, "1" if the page is in the
-    page cache; `content` the tag that fills each page up to its size: 0 for zeros, -1 for a mixture.
+    page cache; `content` the tag of each page up to its size: 0 for zeros, -1 for a mixture.
     """
 
     size: int
@@ -65,14 +65,14 @@ class File(Record):
     content: tuple[int, ...]
 
 
-class Filler(Record):
+class Filler(Record, frozen=True):
     """The file that `fill` and `free` write and truncate; size and blocks in pages."""
 
     size: int
     blocks: int
 
 
-class State(Record):
+class State(Record, frozen=True):
     """What there is when the last operation has returned and nothing has been taken down yet.
 
     `maps` has for each mapping None if it is unmapped, else for each of its pages the tag that
@@ -84,7 +84,7 @@ class State(Record):
     maps: tuple[tuple[int | None, ...] | None, ...]
 
 
-class Outcome(Record):
+class Outcome(Record, frozen=True):
     """All that was seen of one workload.
 
     `title` is the crash in one line, or the cause of any other ending but `finished`. `left`

@@ -7,7 +7,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-import unidiff
+from unidiff.errors import UnidiffParseError
+from unidiff.patch import PatchSet
 
 from difftest.errors import PatchError, ToolchainError
 
@@ -21,8 +22,8 @@ def touched_files(patch: str, name: str) -> tuple[str, ...]:
     `name` is what messages call the patch. Raises PatchError for text that is no unified diff.
     """
     try:
-        files = unidiff.PatchSet(patch)
-    except unidiff.UnidiffParseError as error:
+        files = PatchSet(patch)
+    except UnidiffParseError as error:
         raise PatchError(f"{name} is not a patch that can be read: {error}") from error
     if patch.strip() and not files:
         raise PatchError(f"{name} holds no hunk: expected a unified diff (`git diff`, `diff -u`)")
@@ -63,7 +64,7 @@ def apply(patch: str, tree: Path, name: str) -> None:
 def _why(patch: str, tree: Path, stderr: str) -> str:
     """Say which hunks of which file do not match, and what the file has in their place."""
     lines = []
-    for file in unidiff.PatchSet(patch):
+    for file in PatchSet(patch):
         path = tree / file.path
         if not path.exists():
             if not file.is_added_file:
@@ -84,7 +85,9 @@ def _find(want: list[str], have: list[str]) -> int | None:
     return None
 
 
-def _mismatch(path: str, number: int, count: int, start: int, want: list[str], have: list[str]) -> str:
+def _mismatch(
+    path: str, number: int, count: int, start: int, want: list[str], have: list[str]
+) -> str:
     """Describe the first line of a hunk that differs where the hunk fits best."""
 
     def score(at: int) -> tuple[int, int]:

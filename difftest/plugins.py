@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The plugin manager, behind typed methods: all strategies, oracles, reports and backends there are."""
+"""The plugin manager, behind typed methods: all that is installed."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pluggy
 
 from difftest import facts, hookspecs
-from difftest.backends import Backend
 from difftest.errors import PluginError, UsageError
-from difftest.report import Report
 from difftest.strategy import Strategy
-from difftest.verdict import Oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from difftest.backends import Backend
+    from difftest.report import Report
+    from difftest.verdict import Oracle
 
 
 class _Named(Protocol):
@@ -32,9 +35,11 @@ class Plugins:
     def __init__(self, manager: pluggy.PluginManager) -> None:
         hook = manager.hook
         self.strategies = _collect("strategy", Strategy, hook.difftest_strategies, manager)
-        self.oracles = _collect("oracle", None, hook.difftest_oracles, manager)
-        self.reports = _collect("report", None, hook.difftest_reports, manager)
-        self.backends = _collect("backend", None, hook.difftest_backends, manager)
+        self.oracles: dict[str, Oracle] = _collect("oracle", None, hook.difftest_oracles, manager)
+        self.reports: dict[str, Report] = _collect("report", None, hook.difftest_reports, manager)
+        self.backends: dict[str, Backend] = _collect(
+            "backend", None, hook.difftest_backends, manager
+        )
 
     def strategy(self, name: str) -> Strategy:
         return _pick(self.strategies, "strategy", name)

@@ -88,6 +88,19 @@ def introduction(result: Result) -> str:
     )
 
 
+def strategy_lines(result: Result) -> list[tuple[str, str]]:
+    """Return what each strategy claims and how large it is, by its name."""
+    lines = []
+    for one in result.strategies:
+        facts = [f"+{one.patch.added} -{one.patch.removed} lines"] if one.patch.files else []
+        if one.base:
+            facts.append(f"on top of {one.base}")
+        if one.same_kernel_as:
+            facts.append(f"the same kernel as {listing(one.same_kernel_as)}")
+        lines.append((one.name, f"{one.claim} ({'; '.join(facts)})" if facts else one.claim))
+    return lines
+
+
 def headline(decision: Decision) -> str:
     """Return the decision in a few words."""
     if decision.void:

@@ -87,10 +87,8 @@ def _row(at: str, text: str, result: str) -> str:
 
 
 def _result(step: Step) -> str:
-    if step.ret < 0:
-        text = errno.errorcode.get(-step.ret, str(step.ret))
-    else:
-        text = str(step.ret)
+    text = errno.errorcode.get(-step.ret, "") if step.ret < 0 else ""
+    text = text or str(step.ret)
     if step.copy is not None and step.copy != step.ret:
         text += f" (filled {step.copy})" if step.copy > 0 else f" (field {step.copy})"
     return f"= {text:<8}"

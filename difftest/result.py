@@ -13,11 +13,11 @@ import msgspec
 from difftest.outcome import Record
 
 
-class Full(Record, omit_defaults=False):
+class Full(Record, frozen=True, omit_defaults=False):
     """A record of which every field is printed."""
 
 
-class PatchFacts(Full):
+class PatchFacts(Full, frozen=True):
     """What the patches say, with those of the strategies that they stand on.
 
     `series` are the kernels, `model` the model that all of them fit. Files, lines and assertions
@@ -33,7 +33,7 @@ class PatchFacts(Full):
     """`BUG_ON(page)` and the like: lines that the patch takes out and does not put back."""
 
 
-class StrategyResult(Full):
+class StrategyResult(Full, frozen=True):
     """`ruled_out` says why it cannot be taken, a sentence a reason; empty if it can.
 
     `against_base` says what a stacked strategy mends, breaks and leaves of the one it stands on;
@@ -52,7 +52,7 @@ class StrategyResult(Full):
     same_kernel_as: tuple[str, ...]
 
 
-class Cell(Full, rename={"passed": "pass"}):
+class Cell(Full, frozen=True, rename={"passed": "pass"}):
     """Verdicts of one oracle on one strategy and backend.
 
     `runs` = pass + fail + unknown. `reached` counts the runs that could be judged: pass + fail.
@@ -72,7 +72,7 @@ class Cell(Full, rename={"passed": "pass"}):
     causes: tuple[str, ...]
 
 
-class Witness(Full):
+class Witness(Full, frozen=True):
     """The smallest workload of the run on which a strategy fails an oracle.
 
     `number` is its place in the run, `text` its text form, `backends` where it failed,
@@ -87,7 +87,7 @@ class Witness(Full):
     evidence: str
 
 
-class Control(Full):
+class Control(Full, frozen=True):
     """A check of the run itself. `holds` is None if it could not be made."""
 
     name: str
@@ -95,7 +95,7 @@ class Control(Full):
     detail: str
 
 
-class Conformance(Full):
+class Conformance(Full, frozen=True):
     """Outcomes of one strategy on the model and on another backend, field by field.
 
     `compared` workloads had a known outcome on both; `differ` of them differ in any field;
@@ -109,7 +109,7 @@ class Conformance(Full):
     first: tuple[str, ...]
 
 
-class Reached(Full):
+class Reached(Full, frozen=True):
     """How many of a backend's baseline runs came through an interesting state."""
 
     backend: str
@@ -118,7 +118,7 @@ class Reached(Full):
     runs: int
 
 
-class Decision(Full):
+class Decision(Full, frozen=True):
     """`recommended` is a strategy or None; `void` says why nothing of this run counts, or is "".
 
     `reasons` are sentences; `order` has the strategies that are not ruled out, the best first,
@@ -131,7 +131,7 @@ class Decision(Full):
     order: tuple[str, ...]
 
 
-class Result(Full, kw_only=True):
+class Result(Full, frozen=True, kw_only=True):
     """`workloads` were asked for, `done` were run on every strategy and backend that it fits."""
 
     schema: Literal["difftest-result-1"] = "difftest-result-1"

@@ -64,7 +64,7 @@ def _missing(facts: PatchFacts, own: Sequence[Cell]) -> list[str]:
         for backend in dict.fromkeys(cell.backend for cell in own if not cell.runs)
     ]
     for cell in own:
-        if cell.runs and (not cell.reached or cell.unknown > UNKNOWN_LIMIT * cell.runs):
+        if cell.unknown > UNKNOWN_LIMIT * cell.runs:
             cause = f" ({cell.causes[0]})" if cell.causes and cell.causes[0] else ""
             reasons.append(
                 f"Evidence is missing: {cell.oracle} could not judge {cell.unknown} of {cell.runs} "

@@ -14,17 +14,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import difftest
-from difftest import campaign, facts, kernels
+from difftest import campaign, kernels
 from difftest.assemble import result_of
-from difftest.errors import StoreError, ToolchainError, UsageError
+from difftest.errors import ToolchainError, UsageError
 from difftest.patching import touched_files
-from difftest.settings import Settings, settings_of
+from difftest.settings import settings_of
 from difftest.store import Store, find_unfinished
 from difftest.strategy import Strategy
 from difftest.workload.states import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
@@ -80,9 +80,7 @@ def oracles_of(plugins: Plugins, names: Sequence[str]) -> list[Oracle]:
     return [plugins.oracle(name) for name in dict.fromkeys(names)]
 
 
-def backends_of(
-    plugins: Plugins, names: Sequence[str]
-) -> tuple[list[Backend], dict[str, str]]:
+def backends_of(plugins: Plugins, names: Sequence[str]) -> tuple[list[Backend], dict[str, str]]:
     """Return the backends of these names. Without names: all that this machine can run.
 
     The second is the rest of them, with the reason why not. One that is named and cannot run
@@ -148,9 +146,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def begin(
-    plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]
-) -> Iterator[Session]:
+def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -> Iterator[Session]:
     """Open the run that was asked for: the unfinished one of the same settings, or a new one."""
     started = time.monotonic()
     strategies = strategies_of(plugins, asked.strategies, asked.patches)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class StoredStrategy(Record):
+class StoredStrategy(Record, frozen=True):
     """A strategy as plain data, so that a run can be rendered where its plugin is gone."""
 
     name: str
@@ -49,7 +49,7 @@ class StoredStrategy(Record):
         return Strategy(**fields | {"kernel_patches": MappingProxyType(self.kernel_patches)})
 
 
-class Settings(Record):
+class Settings(Record, frozen=True):
     """What a run compares, on what, where. Equal settings give equal results.
 
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.

@@ -107,7 +107,7 @@ class Store:
             [(answer,)] = store._db.execute("PRAGMA quick_check(1)")
         if answer != "ok":
             store.close()
-            raise store._damaged(answer)
+            raise store._damaged(answer.splitlines()[-1])
         return store
 
     def close(self) -> None:

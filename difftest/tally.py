@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from difftest.outcome import Outcome, Record
-from difftest.verdict import Verdict
+from difftest.verdict import Verdict  # noqa: TC001 - msgspec reads the annotations
 
 
-class Run(Record):
+class Run(Record, frozen=True):
     """One workload, by its number in the campaign, on the tally's strategy and backend.
 
     `verdicts` are in the order of the campaign's oracles. `outcome` is the whole of it.
@@ -20,7 +20,7 @@ class Run(Record):
     """The interesting states it came through (difftest/workload/states.py)."""
 
 
-class Tally(Record):
+class Tally(Record, frozen=True):
     """The runs of one shard, in the order of their numbers."""
 
     strategy: str

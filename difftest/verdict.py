@@ -19,7 +19,7 @@ class Value(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Verdict(Record):
+class Verdict(Record, frozen=True):
     """`evidence` is one sentence: what was seen and what should have been; empty for a PASS."""
 
     value: Value

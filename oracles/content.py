@@ -39,10 +39,10 @@ class Content:
                     return fail(_difference(f"page {page} of file {number}", tag, expected))
         for number, (mapping, tags) in enumerate(zip(ledger.maps, state.maps, strict=True)):
             book = ledger.files[mapping.file]
-            for page, tag in enumerate(tags or ()):
+            for page, held in enumerate(tags or ()):
                 expected = book.pages.get(mapping.offset + page, 0)
-                if tag is not None and tag != expected:
-                    return fail(_difference(f"page {page} of map {number}", tag, expected))
+                if held is not None and held != expected:
+                    return fail(_difference(f"page {page} of map {number}", held, expected))
         return PASS
 
 

@@ -63,17 +63,21 @@ def _filled(event: Returned, last: Attempt) -> str:
     if step.copy == pages * PAGE_SIZE:
         return "" if step.ret == 0 else f"filled every page and returned {_result(step)}"
     if step.copy > 0:
-        if step.copy % PAGE_SIZE or step.copy > pages * PAGE_SIZE:
-            return f"the byte count is {step.copy}, of {pages * PAGE_SIZE}"
-        if step.ret != -errno.EAGAIN:
-            return f"filled {step.copy // PAGE_SIZE} of {pages} pages and returned {_result(step)}"
-        if not last.reasons:
-            return f"stopped after {step.copy // PAGE_SIZE} of {pages} pages for no reason"
-        return ""
+        return _filled_some(step, step.copy, pages, last)
     if step.ret != step.copy:
         return f"returned {_result(step)}, and {step.copy} as byte count"
     if -step.ret not in last.reasons:
         return f"returned {_result(step)}, where {_name(last.reasons)} was due"
+    return ""
+
+
+def _filled_some(step: Step, count: int, pages: int, last: Attempt) -> str:
+    if count % PAGE_SIZE or count > pages * PAGE_SIZE:
+        return f"the byte count is {count}, of {pages * PAGE_SIZE}"
+    if step.ret != -errno.EAGAIN:
+        return f"filled {count // PAGE_SIZE} of {pages} pages and returned {_result(step)}"
+    if not last.reasons:
+        return f"stopped after {count // PAGE_SIZE} of {pages} pages for no reason"
     return ""
 
 

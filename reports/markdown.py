@@ -23,6 +23,7 @@ from difftest.rendering import (
     listing,
     reached_rows,
     steps,
+    strategy_lines,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class MarkdownReport:
 
     def render(self, result: Result, run: str = "RUN") -> str:
         lines = ["# Comparison of fixes", "", f"{_plain(introduction(result))}.", ""]
-        lines += _decision(result)
+        lines += [f"- **{_plain(name)}**: {_plain(text)}" for name, text in strategy_lines(result)]
+        lines += ["", *_decision(result)]
         lines += ["## What was seen", "", _plain(LEGEND), ""]
         for backend in result.backends:
             lines += _backend(result, backend)

@@ -26,6 +26,7 @@ from difftest.rendering import (
     listing,
     reached_rows,
     steps,
+    strategy_lines,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class TableReport:
 
     def render(self, result: Result, run: str = "RUN") -> str:
         lines = [*_wrap(introduction(result)), ""]
+        for name, text in strategy_lines(result):
+            lines += _wrap(f"{name}: {text}", "    ", "  ")
+        lines.append("")
         for backend in result.backends:
             lines += [*_backend(result, backend), ""]
         lines += [*_wrap(LEGEND), ""]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -10,23 +11,23 @@ from hypothesis import strategies as st
 from made import (
     BACKENDS,
     BUNDLED,
-    CRASHED,
     RELEASE_PAGE,
     UNPATCHED,
     campaign,
-    run,
-    seen,
     strategy,
 )
 
 from difftest.assemble import result_of, same_kernels
 from difftest.errors import StoreError
 
+if TYPE_CHECKING:
+    from difftest.tally import Tally
+
 WHOLE = campaign()
 
 
 @given(st.permutations(WHOLE.every))
-def test_the_order_in_which_tallies_come_makes_no_difference(tallies: list[object]) -> None:
+def test_the_order_in_which_tallies_come_makes_no_difference(tallies: list[Tally]) -> None:
     assert result_of(replace(WHOLE, every=tallies)) == result_of(WHOLE)
 
 
@@ -58,8 +59,9 @@ def test_timings_are_the_only_part_that_may_differ() -> None:
 def test_a_strategy_without_a_model_patch_has_no_cells_there_and_nothing_to_conform() -> None:
     kernel_only = strategy("kernel_only", added=["x"], model_patch=None)
     parts = campaign(strategies=[UNPATCHED, kernel_only])
-    parts.every = [one for one in parts.every if (one.strategy, one.backend) != (
-        "kernel_only", "model")]
+    parts.every = [
+        one for one in parts.every if (one.strategy, one.backend) != ("kernel_only", "model")
+    ]
     result = result_of(parts)
     assert {one.backend for one in result.cells if one.strategy == "kernel_only"} == {"uml:6.1"}
     assert [one.strategy for one in result.conformance] == ["unpatched"]
@@ -87,9 +89,6 @@ def test_a_run_that_has_not_begun_has_a_result() -> None:
 
 
 def test_states_are_counted_on_the_baseline_or_else_on_the_first() -> None:
-    def play(name: str, number: int) -> object:
-        return run(1 if name == "first" else 0, CRASHED) if number == 1 else run(number)
-
     others = [strategy("first", added=["x"]), RELEASE_PAGE]
     on_first = result_of(campaign(strategies=others, workloads=10)).reached
     assert {one.count for one in on_first if one.state == "window_opened"} == {5}

@@ -4,14 +4,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import pytest
-
 from difftest import doctor
 from difftest.doctor import Check
 from difftest.toolchain import PACKAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def by_name(checks: list[Check]) -> dict[str, Check]:

@@ -2,7 +2,16 @@
 from __future__ import annotations
 
 import pytest
-from made import BUNDLED, NAIVE_HOLD, RELEASE_PAGE, REMOVE_BUG_ON, UNACCT, UNPATCHED, patch, strategy
+from made import (
+    BUNDLED,
+    NAIVE_HOLD,
+    RELEASE_PAGE,
+    REMOVE_BUG_ON,
+    UNACCT,
+    UNPATCHED,
+    patch,
+    strategy,
+)
 
 from difftest.errors import PatchError, PluginError
 from difftest.facts import chain, facts_of, misfit
@@ -13,7 +22,9 @@ KNOWN = {one.name: one for one in BUNDLED}
 
 def removing(*lines: str, added: tuple[str, ...] = (), context: str = "\tout:") -> tuple[str, ...]:
     text = patch("mm/userfaultfd.c", lines, added, context)
-    return facts_of(Strategy(name="x", claim="", kernel_patches={"6.1": text}), {}).assertions_removed
+    return facts_of(
+        Strategy(name="x", claim="", kernel_patches={"6.1": text}), {}
+    ).assertions_removed
 
 
 def test_facts_of_one_patch() -> None:
@@ -62,11 +73,12 @@ def test_a_strategy_cannot_stand_on_itself() -> None:
 def test_series_sort_by_age_and_lines_are_those_of_the_newest() -> None:
     patches = {
         "6.12": patch("mm/new.c", ["a"], ["b", "c"]),
+        "5.4": patch("mm/old.c", [], ["b"]),
         "5.10": patch("mm/old.c", [], ["b"]),
         "6.1": patch("mm/old.c", [], ["b"]),
     }
     facts = facts_of(Strategy(name="x", claim="", kernel_patches=patches), {})
-    assert facts.series == ("5.10", "6.1", "6.12")
+    assert facts.series == ("5.4", "5.10", "6.1", "6.12")
     assert facts.files == ("mm/new.c",)
     assert (facts.added, facts.removed) == (2, 1)
     assert not facts.model

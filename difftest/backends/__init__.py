@@ -19,13 +19,12 @@ hookimpl = pluggy.HookimplMarker("difftest")
 
 
 class Runner(Protocol):
-    """A strategy, ready to run on a backend.
+    """A strategy, ready to run on a backend."""
 
-    `consoles` has, after `run`, what guests printed that did not finish, by the position of the
-    workload they ended in; empty where there is no console.
-    """
-
-    consoles: Mapping[int, str]
+    @property
+    def consoles(self) -> Mapping[int, str]:
+        """After `run`: what guests printed that did not finish, by the position of the workload."""
+        ...
 
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         """Run workloads, each in fresh state, and yield an outcome for each, in their order."""

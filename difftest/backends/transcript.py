@@ -67,8 +67,8 @@ class Transcript:
             self.trace.append(Window(line.window, line.used))
         elif line.files is not None and line.filler is not None and line.maps is not None:
             self._state = State(line.files, line.filler, line.maps)
-        elif line.done is not None:
-            self._done(line)
+        elif line.done is not None and line.left is not None and line.held is not None:
+            self._done(line.done, line.left, line.held)
         elif line.error is not None:
             self.error = line.error
         elif line.end is not None:
@@ -76,15 +76,12 @@ class Transcript:
         else:
             raise Garbage(f"the guest agent wrote {text[:60]!r}, which is nothing we know")
 
-    def _done(self, line: _Line) -> None:
+    def _done(self, number: int, left: int, held: int) -> None:
         expected = self._expected + len(self.outcomes) if self.booted else WARM_UP
-        if line.done != expected:
-            raise Garbage(f"the guest agent is done with {line.done}, not with {expected}")
+        if number != expected or self._state is None:
+            raise Garbage(f"the guest agent is done with {number}, not with {expected}")
         if self.booted:
-            self.outcomes.append(
-                Outcome(
-                    Ending.FINISHED, tuple(self.trace), "", self._state, line.left, line.held
-                )
-            )
+            trace = tuple(self.trace)
+            self.outcomes.append(Outcome(Ending.FINISHED, trace, "", self._state, left, held))
         self.booted = True
         self._restart()

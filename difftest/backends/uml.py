@@ -91,8 +91,7 @@ class UmlBackend:
 
     def _kernel(self, chain: Sequence[Strategy]) -> kernels.Kernel:
         patches = [
-            kernels.Patch(f"strategy {one.name}", one.kernel_patches[self._series])
-            for one in chain
+            kernels.Patch(f"strategy {one.name}", one.kernel_patches[self._series]) for one in chain
         ]
         return kernels.build(self._series, patches, chain[-1].name)
 
@@ -107,9 +106,7 @@ def _initrd(kernel: kernels.Kernel, init: Path, folder: Path) -> Path:
     """Make the guest's file system: the agent and a console. Needs no root, unlike mknod."""
     listing = folder / "initrd.list"
     listing.write_text(
-        "dir /dev 0755 0 0\n"
-        "nod /dev/console 0600 0 0 c 5 1\n"
-        f"file /init {init} 0755 0 0\n",
+        f"dir /dev 0755 0 0\nnod /dev/console 0600 0 0 c 5 1\nfile /init {init} 0755 0 0\n",
         encoding="utf-8",
     )
     initrd = folder / "initrd"
@@ -119,7 +116,7 @@ def _initrd(kernel: kernels.Kernel, init: Path, folder: Path) -> Path:
 
 
 class UmlRunner:
-    """Boots a kernel as often as it takes to play all workloads. Consoles are kept in `consoles`."""
+    """Boots a kernel as often as it takes to play all workloads."""
 
     def __init__(self, linux: Path, initrd: Path, number: int) -> None:
         self._linux = linux

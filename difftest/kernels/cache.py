@@ -174,6 +174,9 @@ def clean(kinds: tuple[str, ...] = _KINDS, keep: frozenset[str] = frozenset()) -
             for path in (root() / kind).glob("*"):
                 if path.name not in keep:
                     shutil.rmtree(path)
+        # Nobody has one of these open: that takes the lock "cache" first.
+        for path in (root() / "locks").glob("*-*.lock"):
+            path.unlink()
         return before - _size(root())
 
 

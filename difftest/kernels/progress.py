@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
@@ -16,17 +16,25 @@ if TYPE_CHECKING:
 class Progress:
     """Counts towards an expected total; the end is reached only when the step is done."""
 
-    def __init__(self, bar: tqdm[None]) -> None:
+    def __init__(self, bar: tqdm[NoReturn], total: int) -> None:
         self._bar = bar
+        self._total = total
+        self._done = 0
 
     def reach(self, count: int) -> None:
         """Show that `count` is done; the last unit of the total, an estimate, waits for the end."""
-        total = self._bar.total
-        self._bar.update(max(0, min(count, total - 1) - self._bar.n))
+        shown = max(self._done, min(count, self._total - 1))
+        self._bar.update(shown - self._done)
+        self._done = shown
 
     def add(self, count: int = 1) -> None:
         """Show that `count` more are done."""
-        self.reach(int(self._bar.n) + count)
+        self.reach(self._done + count)
+
+    def finish(self) -> None:
+        """Show that all is done."""
+        self._bar.update(self._total - self._done)
+        self._done = self._total
 
 
 @contextlib.contextmanager
@@ -45,5 +53,6 @@ def progress(
         disable=None,
         leave=False,
     ) as bar:
-        yield Progress(bar)
-        bar.update(total - bar.n)
+        shown = Progress(bar, total)
+        yield shown
+        shown.finish()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Directories that a UML guest of ours compiles nothing of, and two thirds of all files: one
 #: symbolic link each, unless a patch touches them. The rest must not be links to directories: in
-#: lib/show_mem.c, `#include "../mm/internal.h"` would find the file that the link's target has for
+#: lib/vsprintf.c, `#include "../mm/internal.h"` would find the file that the link's target has for
 #: a neighbour, not the patched one, and compile without a word.
 UNCOMPILED = (
     "Documentation",

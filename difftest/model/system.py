@@ -88,10 +88,12 @@ class System:
         return written * PAGE_SIZE
 
     def ftruncate(self, inode: Inode, pages: int) -> int:
-        return self.code.shmem.shmem_setattr_size(self.mm, inode, pages * PAGE_SIZE)
+        ret: int = self.code.shmem.shmem_setattr_size(self.mm, inode, pages * PAGE_SIZE)
+        return ret
 
     def punch_hole(self, inode: Inode, page: int, pages: int) -> int:
-        return self.code.shmem.shmem_punch_hole(self.mm, inode, page, page + pages)
+        ret: int = self.code.shmem.shmem_punch_hole(self.mm, inode, page, page + pages)
+        return ret
 
     def munmap(self, vma: Vma) -> int:
         if vma in self.mm.vmas:
@@ -104,9 +106,9 @@ class System:
         return 0
 
     def unregister(self, vma: Vma) -> int:
-        return self.code.fs.userfaultfd_unregister(
-            self.mm, vma.vm_start, vma.vm_end - vma.vm_start
-        )
+        length = vma.vm_end - vma.vm_start
+        ret: int = self.code.fs.userfaultfd_unregister(self.mm, vma.vm_start, length)
+        return ret
 
     def place_source(self, tags: Sequence[int], resident: Sequence[bool]) -> int:
         """Make the source of the next copy and return its address; the rest of it is missing."""
@@ -133,13 +135,13 @@ class System:
 
     def uffdio_copy(self, dst: int, src: int, pages: int) -> May[int]:
         arg = self.code.fs.UffdioCopy(dst, src, pages * PAGE_SIZE)
-        ret = yield from self.code.fs.userfaultfd_copy(self.mm, self.destination, arg)
+        ret: int = yield from self.code.fs.userfaultfd_copy(self.mm, self.destination, arg)
         self.copy = arg.copy
         return ret
 
     def uffdio_zeropage(self, dst: int, pages: int) -> May[int]:
         arg = self.code.fs.UffdioCopy(dst, 0, pages * PAGE_SIZE)
-        ret = yield from self.code.fs.userfaultfd_zeropage(self.mm, self.destination, arg)
+        ret: int = yield from self.code.fs.userfaultfd_zeropage(self.mm, self.destination, arg)
         self.copy = arg.copy
         return ret
 

@@ -15,7 +15,6 @@ Two blanks for each level. The words after a name are the fields of its class, i
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
 from difftest.errors import UsageError
@@ -38,7 +37,6 @@ _BY_NAME = {op.name: op for op in OPS}
 _SETUP = {"mount": ("blocks",), "file": ("pages",), "map": ("file", "offset", "pages")}
 
 
-@cache
 def fields_of(op: type[Op]) -> tuple[str, ...]:
     """Return the words of an operation's text form."""
     return tuple(field.name for field in dataclasses.fields(op) if field.name != "actions")
@@ -71,68 +69,65 @@ def from_text(text: str, source: str = "workload") -> Workload:
 
 
 class _Reader:
+    """Reads line by line; what it has so far is what later lines may refer to."""
+
     def __init__(self, source: str) -> None:
         self.source = source
         self.number = 0
         self.line = ""
+        self.blocks = 0
+        self.files: list[int] = []
+        self.maps: list[Map] = []
+        self.steps: list[Op] = []
+        self.windows: list[list[Op]] = []
 
     def wrong(self, expected: str) -> NoReturn:
         raise UsageError(f"{self.source}, line {self.number}: {self.line!r}: {expected}")
 
     def read(self, lines: Iterable[str]) -> Workload:
-        blocks: list[int] = []
-        files: list[int] = []
-        maps: list[Map] = []
-        steps: list[Op] = []
-        windows: list[list[Op]] = []
         count = 0
         for self.number, self.line in enumerate(lines, 1):
             words = self.line.split()
-            if not words or words[0].startswith("#"):
-                continue
-            count += 1
-            depth = len(self.line) - len(self.line.lstrip(" "))
-            name = words[0]
-            if depth == 0:
-                self._close(steps, windows)
-            if depth == 0 and name in _SETUP:
-                if steps:
-                    self.wrong("set-up comes before the first operation")
-                values = [int(value) for value in self._values(name, words[1:], _SETUP[name])]
-                self._set_up(name, values, blocks, files, maps)
-            elif depth == 0:
-                op = self._op(words, files, maps)
-                if isinstance(op, MunmapSource):
-                    self.wrong("munmap_source stands in a window of the copy whose source it takes")
-                steps.append(op)
-            elif depth == 2 and words == ["window"]:  # noqa: PLR2004 - two blanks a level
-                if not steps or not isinstance(steps[-1], Copy):
-                    self.wrong("a window belongs to a copy")
-                windows.append([])
-            elif depth == 4 and windows:  # noqa: PLR2004
-                op = self._op(words, files, maps)
-                if isinstance(op, Copy):
-                    self.wrong("a copy cannot stand in a window")
-                windows[-1].append(op)
-            else:
-                self.wrong("expected an operation, or `  window`, or `    ACTION` in a window")
-        self._close(steps, windows)
-        if not blocks:
+            if words and not words[0].startswith("#"):
+                self._read_line(len(self.line) - len(self.line.lstrip(" ")), words)
+                count += 1
+        self._close()
+        if not self.blocks:
             self.wrong("expected `mount blocks=N` as the first line")
-        if count > MAX_STEPS or sum(isinstance(op, Copy) for op in steps) > MAX_COPIES:
+        if count > MAX_STEPS or sum(isinstance(op, Copy) for op in self.steps) > MAX_COPIES:
             raise UsageError(f"{self.source}: more than {MAX_STEPS} lines or {MAX_COPIES} copies")
-        return Workload(blocks[0], tuple(files), tuple(maps), tuple(steps))
+        return Workload(self.blocks, tuple(self.files), tuple(self.maps), tuple(self.steps))
 
-    def _close(self, steps: list[Op], windows: list[list[Op]]) -> None:
-        """Give the copy its windows; more than it has missing pages can never open."""
-        if windows:
-            copy = steps[-1]
+    def _read_line(self, blanks: int, words: list[str]) -> None:
+        match blanks, words[0]:
+            case 0, name if name in _SETUP:
+                self._set_up(name, words[1:])
+            case 0, _:
+                self._close()
+                self.steps.append(self._op(words))
+                if isinstance(self.steps[-1], MunmapSource):
+                    self.wrong("munmap_source stands in a window of the copy whose source it takes")
+            case 2, "window" if len(words) == 1:
+                if not self.steps or not isinstance(self.steps[-1], Copy):
+                    self.wrong("a window belongs to a copy")
+                self.windows.append([])
+            case 4, _ if self.windows:
+                self.windows[-1].append(self._op(words))
+                if isinstance(self.windows[-1][-1], Copy):
+                    self.wrong("a copy cannot stand in a window")
+            case _:
+                self.wrong("expected an operation, or `  window`, or `    ACTION` in a window")
+
+    def _close(self) -> None:
+        """Give the last copy its windows; more than it has missing pages can never open."""
+        if self.windows:
+            copy = self.steps[-1]
             assert isinstance(copy, Copy)  # noqa: S101 - see where windows are opened
-            if len(windows) > copy.source.count("M"):
-                self.wrong(f"the copy before has {len(windows)} windows, and fewer missing pages")
-            actions = tuple(tuple(window) for window in windows)
-            steps[-1] = dataclasses.replace(copy, actions=actions)
-            windows.clear()
+            if len(self.windows) > copy.source.count("M"):
+                self.wrong(f"the copy has {len(self.windows)} windows, and fewer missing pages")
+            actions = tuple(tuple(window) for window in self.windows)
+            self.steps[-1] = dataclasses.replace(copy, actions=actions)
+            self.windows = []
 
     def _values(self, name: str, words: list[str], fields: tuple[str, ...]) -> list[str]:
         usage = " ".join([name, *(f"{field}=…" for field in fields)])
@@ -145,31 +140,33 @@ class _Reader:
                 self.wrong(f"{field} must be a number in `{usage}`")
         return values
 
-    def _set_up(
-        self, name: str, values: list[int], blocks: list[int], files: list[int], maps: list[Map]
-    ) -> None:
+    def _set_up(self, name: str, words: list[str]) -> None:
+        if self.steps:
+            self.wrong("set-up comes before the first operation")
+        values = [int(value) for value in self._values(name, words, _SETUP[name])]
         if name == "mount":
-            if blocks or not 1 <= values[0] <= MAX_BLOCKS:
+            if self.blocks or not 1 <= values[0] <= MAX_BLOCKS:
                 self.wrong(f"expected one mount, of 1 to {MAX_BLOCKS} blocks, as the first line")
-            blocks += values
-        elif not blocks:
+            self.blocks = values[0]
+        elif not self.blocks:
             self.wrong("expected `mount blocks=N` first")
         elif name == "file":
-            if len(files) == MAX_FILES or values[0] > MAX_PAGES:
+            if len(self.files) == MAX_FILES or values[0] > MAX_PAGES:
                 self.wrong(f"expected at most {MAX_FILES} files of at most {MAX_PAGES} pages")
-            files += values
+            self.files += values
         else:
             new = Map(*values)
-            if len(maps) == MAX_MAPS or not 1 <= new.pages <= MAX_PAGES or new.offset > MAX_PAGES:
+            fits = 1 <= new.pages <= MAX_PAGES and new.offset <= MAX_PAGES
+            if len(self.maps) == MAX_MAPS or not fits:
                 self.wrong(f"expected at most {MAX_MAPS} maps of 1 to {MAX_PAGES} pages")
-            self._refer("file", new.file, len(files))
-            maps.append(new)
+            self._refer("file", new.file, len(self.files))
+            self.maps.append(new)
 
     def _refer(self, what: str, number: int, count: int) -> None:
         if number >= count:
             self.wrong(f"there is no {what} {number}: the workload has {count}")
 
-    def _op(self, words: list[str], files: list[int], maps: list[Map]) -> Op:
+    def _op(self, words: list[str]) -> Op:
         kind = _BY_NAME.get(words[0])
         if kind is None:
             self.wrong(f"unknown operation; known: {', '.join(_BY_NAME)}")
@@ -183,9 +180,9 @@ class _Reader:
                 continue
             values[field] = int(value)
             if field == "file":
-                self._refer("file", int(value), len(files))
+                self._refer("file", int(value), len(self.files))
             if field == "map":
-                self._refer("map", int(value), len(maps))
+                self._refer("map", int(value), len(self.maps))
         first, pages = values.get("page", 0), values.get("pages", 0)
         if int(first) + int(pages) > MAX_PAGES:
             self.wrong(f"page and pages must stay within {MAX_PAGES} pages")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Drawing workloads with Hypothesis: any that the vocabulary allows, clustered around a full mount."""
+"""Drawing workloads: any that the vocabulary allows, clustered around a full mount."""
 
 from __future__ import annotations
 

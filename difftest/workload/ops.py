@@ -55,7 +55,7 @@ class Op:
         raise NotImplementedError
 
     def play(self, system: System, tag: Tag) -> May[int]:
-        """Do it; `tag(i)` is what fills the i-th page that it writes. Returns as the kernel does."""
+        """Do it; `tag(i)` fills the i-th page that it writes. Returns what the kernel would."""
         raise NotImplementedError
 
 
@@ -117,7 +117,7 @@ class Copy(Op):
 
 @dataclass(frozen=True, slots=True)
 class Zeropage(Op):
-    """UFFDIO_ZEROPAGE on `pages` pages of a mapping. Returns 0 or an errno, and the `zeropage` field."""
+    """UFFDIO_ZEROPAGE on pages of a mapping. Returns 0 or an errno, and the `zeropage` field."""
 
     name = "zeropage"
     weight = 2

@@ -8,5 +8,5 @@ STRATEGY = from_folder(
     claim="Puts the page where the charge fails, so that the caller never sees it.",
     function="shmem_mfill_atomic_pte",
     reference="7ed9d238c7db, merged for 5.13",
-    weakness="Mends this callee only; the rule that a failing callee keeps no page stays unwritten.",
+    weakness="Mends this callee only; that a failing callee keeps no page stays unwritten.",
 )

@@ -8,5 +8,5 @@ STRATEGY = from_folder(
     claim="Deletes BUG_ON(page): the caller puts the page on its way out anyway.",
     function="__mcopy_atomic",
     reference="first answer in the review of April 2021",
-    weakness="Nothing stops a callee that forgets the page any more: the next page gets its contents.",
+    weakness="Nothing stops a callee that forgets the page: the next page gets its contents.",
 )

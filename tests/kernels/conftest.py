@@ -51,7 +51,7 @@ def fake_tree(own_cache: Path, builds: Path) -> Path:
     (tree / "Makefile").write_text(MAKEFILE.format(log=builds))
     (tree / "mm" / "shmem.c").write_text("first\nsecond\nthird\n")
     (tree / "mm" / "internal.h").write_text("header\n")
-    (tree / "lib" / "show_mem.c").write_text('#include "../mm/internal.h"\n')
+    (tree / "lib" / "vsprintf.c").write_text('#include "../mm/internal.h"\n')
     (tree / "Documentation" / "index").write_text("words\n")
     (tree / "drivers" / "net" / "tun.c").write_text("tun\n")
     (tree / "drivers" / "Kconfig").write_text("menu\n")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from difftest.errors import BuildError, PatchError, UsageError
 from difftest.kernels import Patch, cache
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # `kernels.build` is the function.
@@ -48,6 +51,22 @@ def start(patch: Patch) -> subprocess.Popen[str]:
 
 def count(builds: Path) -> int:
     return len(builds.read_text().splitlines()) if builds.exists() else 0
+
+
+def is_gone(group: int) -> bool:
+    for _ in range(1000):  # they are dead at once; PID 1 may take its time to notice
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def edit(tree: Path, path: str, change: Callable[[list[str]], list[str]]) -> str:
+    """Return the patch that changes the lines of a file like this."""
+    old = (tree / path).read_text().splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old, change(old), f"a/{path}", f"b/{path}"))
 
 
 @pytest.mark.usefixtures("fake_tree")
@@ -125,10 +144,7 @@ def test_an_interrupt_ends_the_compilers_and_leaves_nothing_half_made(builds: Pa
         assert group != os.getpgid(0)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) != 0
-    with pytest.raises(ProcessLookupError):
-        for _ in range(1000):  # they are dead; PID 1 may take its time to notice
-            os.killpg(group, 0)
-            time.sleep(0.01)
+    assert is_gone(group)
     assert kernels.list_kernels() == []
     assert list((cache.root() / "tmp").iterdir()) == []
 
@@ -181,22 +197,17 @@ def test_a_real_kernel_takes_new_files_and_headers_and_recompiles_only_what_they
     source = kernels.fetch("6.1")
     kernels.build("6.1", [], "unpatched")  # the base build is not what is measured here
     mark = uuid.uuid4().hex
-    show_mem = (source / "lib/show_mem.c").read_text().splitlines()
-    line = show_mem.index('#include "../mm/internal.h"')
+
+    def use(old: list[str]) -> list[str]:
+        new = '#include "../mm/internal.h"\n#include "../mm/new.h"\n'
+        whole = "".join(old).replace('"(null)"', "DIFFTEST_MARK DIFFTEST_NEW")
+        return re.sub('#include "../mm/internal.h".*\n', new, whole).splitlines(keepends=True)
+
     text = (
-        "--- a/lib/show_mem.c\n+++ b/lib/show_mem.c\n"
-        f"@@ -{line + 1},3 +{line + 1},6 @@\n"
-        f" {show_mem[line]}\n"
-        '+#include "../mm/difftest_new.h"\n'
-        "+\n"
-        "+const char difftest_mark[] = DIFFTEST_MARK DIFFTEST_NEW;\n"
-        f" {show_mem[line + 1]}\n {show_mem[line + 2]}\n"
-        "--- /dev/null\n+++ b/mm/difftest_new.h\n@@ -0,0 +1 @@\n"
-        '+#define DIFFTEST_NEW "-new"\n'
-        "--- a/mm/internal.h\n+++ b/mm/internal.h\n"
+        edit(source, "mm/internal.h", lambda old: [f'#define DIFFTEST_MARK "{mark}"\n', *old])
+        + edit(source, "lib/vsprintf.c", use)
+        + '--- /dev/null\n+++ b/mm/new.h\n@@ -0,0 +1 @@\n+#define DIFFTEST_NEW "-new"\n'
     )
-    head = (source / "mm/internal.h").read_text().splitlines()[:2]
-    text += f'@@ -1,2 +1,3 @@\n {head[0]}\n+#define DIFFTEST_MARK "{mark}"\n {head[1]}\n'
     kernel = kernels.build("6.1", [Patch("marked", text)])
     try:
         compiled = made[-1].count("\n  CC ")
@@ -211,8 +222,7 @@ def test_a_real_kernel_takes_new_files_and_headers_and_recompiles_only_what_they
 def test_a_change_to_one_file_compiles_one_file(made: list[str]) -> None:
     source = kernels.fetch("6.1")
     kernels.build("6.1", [], "unpatched")
-    first = (source / "mm/shmem.c").read_text().splitlines()[0]
-    text = f"--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -1 +1,2 @@\n+/* {uuid.uuid4()} */\n {first}\n"
+    text = edit(source, "mm/shmem.c", lambda old: [f"/* {uuid.uuid4()} */\n", *old])
     kernel = kernels.build("6.1", [Patch("comment", text)])
     shutil.rmtree(kernel.linux.parent)
     steps = [line for line in made[-1].splitlines() if building._STEP.match(line)]
@@ -223,9 +233,8 @@ def test_a_change_to_one_file_compiles_one_file(made: list[str]) -> None:
 @pytest.mark.kernel
 def test_a_real_compiler_error_is_shown() -> None:
     source = kernels.fetch("6.1")
-    first = (source / "mm/shmem.c").read_text().splitlines()[0]
-    text = f"--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -1 +1,2 @@\n {first}\n+int difftest = ;\n"
+    text = edit(source, "mm/shmem.c", lambda old: ["int difftest = ;\n", *old])
     with pytest.raises(BuildError) as caught:
         kernels.build("6.1", [Patch("strategy nonsense", text)], "nonsense")
-    assert "mm/shmem.c:2:16: error: expected expression" in str(caught.value)
+    assert "mm/shmem.c:1:16: error: expected expression" in str(caught.value)
     assert "patches: strategy nonsense" in str(caught.value)

@@ -140,6 +140,22 @@ def test_the_strategies_are_five_different_kernels() -> None:
 @pytest.mark.kernel
 def test_remove_bug_on_leaves_the_guard_of_the_hugetlb_function(tmp_path: Path) -> None:
     changed = tree.changed_files(kernels.fetch("6.1"), text_of("remove_bug_on"), tmp_path, "6.1")
-    before, after = changed["mm/userfaultfd.c"].split(b"static __always_inline ssize_t __mcopy")
+    before, after = changed["mm/userfaultfd.c"].split(
+        b"static __always_inline ssize_t __mcopy_atomic(struct"
+    )
     assert before.count(b"BUG_ON(page);") == 1
     assert after.count(b"BUG_ON(page);") == 0
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_package_that_apt_does_not_know_says_where_it_is_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nowhere = 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n'
+    monkeypatch.setattr(source, "_APT_CONFIG", source._APT_CONFIG + nowhere)
+    with pytest.raises(ToolchainError) as caught:
+        kernels.fetch("6.1")
+    assert "apt cannot get the package linux-source-6.1" in str(caught.value)
+    assert "E: Unable to locate package linux-source-6.1" in str(caught.value)
+    assert "bookworm" in str(caught.value)
+    assert not (cache.root() / "sources").exists()

@@ -236,6 +236,7 @@ def shmem_mfill_atomic_pte(
     if not shmem_inode_acct_block(inode, 1, memory):
         return -ENOMEM
 
+    label = "out_unacct_blocks"
     while True:  # left by break: C's goto to `label`
         if not pagep.page:
             ret = -ENOMEM

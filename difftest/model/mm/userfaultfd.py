@@ -147,7 +147,7 @@ def __mcopy_atomic(
                         err = -EFAULT
                         label = "out"
                     break
-                else:  # noqa: RET508 - as in C
+                else:
                     BUG_ON(page.page)
 
                 if not err:
@@ -177,9 +177,7 @@ def mcopy_atomic(
     dst_mm: Mm, dst_start: int, src_start: int, length: int, ctx: Userfaultfd
 ) -> May[int]:
     return (
-        yield from __mcopy_atomic(
-            dst_mm, dst_start, src_start, length, MCOPY_ATOMIC_NORMAL, ctx
-        )
+        yield from __mcopy_atomic(dst_mm, dst_start, src_start, length, MCOPY_ATOMIC_NORMAL, ctx)
     )
 
 

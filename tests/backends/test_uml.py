@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Real kernels: they agree with the model, and every way for a guest to end is told apart."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from wrong import wrong
+
+import oracles
+import strategies
+from difftest import facts
+from difftest.backends import uml
+from difftest.backends.model import ModelBackend
+from difftest.guest import build
+from difftest.outcome import Ending, Outcome, Step
+from difftest.parting import parting
+from difftest.verdict import Value, judge_safely
+from difftest.workload import generate
+from difftest.workload.codec import from_text, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from difftest.strategy import Strategy
+    from difftest.workload.workload import Workload
+
+pytestmark = pytest.mark.kernel
+
+KNOWN = {one.name: one for one in strategies.STRATEGIES}
+KERNEL = uml.UmlBackend("6.1")
+MODEL = ModelBackend()
+
+CRASH = from_text(
+    "mount blocks=2\nfile pages=4\nmap file=0 offset=0 pages=4\n"
+    "copy map=0 page=0 source=RM\n  window\n    fill leave=0\n"
+)
+CALM = from_text(
+    "mount blocks=4\nfile pages=4\nmap file=0 offset=0 pages=4\n"
+    "copy map=0 page=0 source=RM\n  window\n    write file=0 page=3 pages=1\n"
+)
+
+
+def outcomes(
+    backend: uml.UmlBackend | ModelBackend, strategy: Strategy, workloads: Sequence[Workload]
+) -> list[Outcome]:
+    chain = facts.chain(strategy, KNOWN)
+    backend.prepare(chain)
+    with backend.runner(chain) as runner:
+        return list(runner.run(workloads))
+
+
+@contextlib.contextmanager
+def guest_with(agent: Path) -> Iterator[uml.UmlRunner]:
+    """Open a runner on the baseline kernel with another agent."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uml, "agent", lambda: agent)
+        with KERNEL.runner([KNOWN["unpatched"]]) as runner:
+            yield runner
+
+
+def changed_agent(folder: Path, file: str, old: str, new: str) -> Path:
+    """Build the agent with a line of it changed."""
+    sources = folder / "guest"
+    shutil.copytree(build.SOURCES, sources, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    text = (sources / file).read_text(encoding="utf-8")
+    assert old in text
+    (sources / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    return build.agent(sources)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_model_and_kernel_agree_in_every_field(name: str, request: pytest.FixtureRequest) -> None:
+    seed = request.config.getoption("randomly_seed") % 1_000_000
+    workloads = generate.shard(seed, 0, generate.SHARD)
+    pairs = zip(
+        workloads,
+        outcomes(MODEL, KNOWN[name], workloads),
+        outcomes(KERNEL, KNOWN[name], workloads),
+        strict=True,
+    )
+    for number, (workload, ours, theirs) in enumerate(pairs):
+        assert ours == theirs, (
+            f"seed {seed}, workload {number}: {parting(ours, theirs, 'model', 'uml:6.1')}\n"
+            f"{to_text(workload)}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "oracle", "evidence"),
+    [
+        ("forgets_page", "page_leak", "1 pages are still allocated"),
+        ("half_copy", "content", "holds a mixture"),
+        ("double_put", "no_kernel_bug", "BUG"),
+        ("wrong_errno", "contract", "returned EEXIST, where ENOMEM was due"),
+    ],
+)
+def test_an_oracle_catches_its_kind_of_wrong_kernel(name: str, oracle: str, evidence: str) -> None:
+    workload = CALM if name == "half_copy" else CRASH
+    if name == "wrong_errno":
+        workload = from_text(
+            "mount blocks=1\nfile pages=4\nmap file=0 offset=0 pages=4\n"
+            "fill leave=0\ncopy map=0 page=0 source=R\n"
+        )
+    (outcome,) = outcomes(KERNEL, wrong(name), [workload])
+    verdicts = {one.name: judge_safely(one, workload, outcome) for one in oracles.ORACLES}
+    assert verdicts[oracle].value is Value.FAIL
+    assert evidence in verdicts[oracle].evidence
+    failed = [key for key, verdict in verdicts.items() if verdict.value is Value.FAIL]
+    assert failed == [oracle]
+
+
+def test_after_a_crash_the_next_workload_runs_in_a_fresh_boot() -> None:
+    chain = [KNOWN["unpatched"]]
+    KERNEL.prepare(chain)
+    with KERNEL.runner(chain) as runner:
+        seen = list(runner.run([CALM, CRASH, CALM, CRASH, CRASH, CALM]))
+        consoles = dict(runner.consoles)
+    assert [one.ending for one in seen] == [
+        Ending.FINISHED, Ending.CRASHED, Ending.FINISHED,
+        Ending.CRASHED, Ending.CRASHED, Ending.FINISHED,
+    ]  # fmt: skip
+    assert {one.title for one in seen} == {"", "BUG at mm/userfaultfd.c mcopy_atomic"}
+    assert seen[0] == seen[2] == seen[5]
+    assert sorted(consoles) == [1, 3, 4]
+    assert all("BUG: failure at mm/userfaultfd.c" in text for text in consoles.values())
+
+
+def test_the_steps_before_a_crash_are_kept() -> None:
+    (outcome,) = outcomes(KERNEL, KNOWN["unpatched"], [CRASH])
+    assert outcome.trace[-1] == Step("0.0.0", 4096, 2)
+
+
+def test_a_kernel_that_never_boots_is_neither_a_crash_nor_a_pass() -> None:
+    seen = outcomes(KERNEL, wrong("never_boots"), [CALM, CRASH])
+    assert [one.ending for one in seen] == [Ending.NO_BOOT] * 2
+    assert "the kernel never came up: panic: never boots" in seen[0].title
+    verdicts = {judge_safely(one, CALM, seen[0]).value for one in oracles.ORACLES}
+    assert verdicts == {Value.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "title"),
+    [
+        (
+            "world.c",
+            'out_str("{\\"left\\":");',
+            'out_str("what?");',
+            "the guest agent wrote b'what?",
+        ),
+        (
+            "world.c",
+            'out_str("{\\"left\\":");',
+            'out_str("{\\"used\\":");',
+            "the guest agent wrote",
+        ),
+        (
+            "play.c",
+            "out_num(number);",
+            "out_num(number + 7);",
+            "the guest agent is done with 6, not with -1",
+        ),
+    ],
+    ids=["not-json", "unknown-line", "wrong-number"],
+)
+def test_an_agent_that_writes_garbage_is_the_rig(
+    tmp_path: Path, file: str, old: str, new: str, title: str
+) -> None:
+    with guest_with(changed_agent(tmp_path, file, old, new)) as runner:
+        seen = list(runner.run([CALM]))
+    assert len(seen) == 1
+    assert seen[0].ending is Ending.NO_BOOT  # not even its first workload can be trusted
+    assert title in seen[0].title
+
+
+@pytest.mark.parametrize(
+    ("statement", "ending", "title"),
+    [
+        ('die("I am %s", "ill");', Ending.AGENT_FAILED, "guest agent: I am ill"),
+        ("*(volatile char *)0 = 1;", Ending.AGENT_FAILED, "the guest agent died, exit code 0x"),
+        ("for (;;)\n\t\t;", Ending.HUNG, "no sign of life for 1 s"),
+        (
+            "for (;;)\n\t\t*(volatile char *)malloc(PAGE) = 1;",
+            Ending.OUT_OF_MEMORY,
+            "the guest has no memory left",
+        ),
+    ],
+    ids=["gives-up", "segfault", "hang", "out-of-memory"],
+)
+def test_an_agent_that_ends_in_a_workload_is_told_apart_from_a_kernel_that_does(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    ending: Ending,
+    title: str,
+) -> None:
+    """The agent fails in the second of three workloads; the third runs all the same."""
+    monkeypatch.setattr(uml, "SILENCE", 1.0 if ending is Ending.HUNG else 30.0)
+    agent = changed_agent(
+        tmp_path,
+        "play.c",
+        "\tworld_observe();\n",
+        f"\tif (number == 1)\n\t\t{statement}\n\tworld_observe();\n",
+    )
+    with guest_with(agent) as runner:
+        seen = list(runner.run([CALM, CALM, CALM]))
+        assert sorted(runner.consoles) == [1]
+    assert [one.ending for one in seen] == [Ending.FINISHED, ending, Ending.FINISHED]
+    assert title in seen[1].title
+
+
+def test_a_workload_has_the_same_outcome_wherever_it_stands() -> None:
+    workloads = generate.shard(5, 0, 40)
+    together = outcomes(KERNEL, KNOWN["release_page"], workloads)
+    backwards = outcomes(KERNEL, KNOWN["release_page"], workloads[::-1])[::-1]
+    alone = [outcomes(KERNEL, KNOWN["release_page"], [one])[0] for one in workloads[:5]]
+    assert together == backwards
+    assert together[:5] == alone
+
+
+def test_nothing_of_a_guest_is_left_behind() -> None:
+    outcomes(KERNEL, KNOWN["unpatched"], [CRASH, CALM])
+    mine = Counter[str]()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            mine["difftest-uml-" in path.read_text(encoding="utf-8", errors="replace")] += 1
+    leftovers = [path.name for path in Path("/tmp").glob("difftest-uml-*/*") if path.is_dir()]  # noqa: S108
+    assert not leftovers or mine[True]

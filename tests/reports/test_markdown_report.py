@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from made import RACE, UNPATCHED, campaign, run, seen, strategy
+
+from difftest.assemble import result_of
+from reports.markdown import MarkdownReport
+
+if TYPE_CHECKING:
+    from difftest.tally import Run
+
+WHOLE = result_of(campaign(workloads=2000, shard_size=500))
+PAGE = MarkdownReport().render(WHOLE, "runs/0001")
+
+
+def test_the_decision_comes_first() -> None:
+    headings = [line for line in PAGE.splitlines() if line.startswith("#")]
+    assert headings[:3] == [
+        "# Comparison of fixes",
+        "## Recommended: release_page",
+        "## What was seen",
+    ]
+    assert "- release_page: no failure in 2000 workloads on model and uml:6.1" in PAGE
+
+
+def test_tables_have_as_many_cells_in_each_row() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} == {len(WHOLE.oracles) + 2, len(WHOLE.backends) + 2}
+    assert "| release_page | 0/2000 (<0.15 %) |" in PAGE
+
+
+def test_workloads_and_commands_stand_in_fences() -> None:
+    assert PAGE.count("```") == 2 * len(re.findall(r"```(?:text|sh)\n", PAGE))
+    assert "```text\n        mount blocks=4\n" in PAGE
+    assert "```sh\ndifftest replay runs/0001/witnesses/naive_hold-block_accounting.workload" in PAGE
+
+
+def test_text_of_others_cannot_break_the_page() -> None:
+    def play(name: str, number: int) -> Run:
+        if name == "odd" and number == 3:
+            return run(number, content="<b> | `x` *y*\n# no heading __z")
+        return seen(name, number)
+
+    parts = campaign(play, [UNPATCHED, strategy("odd", added=["x"])])
+    page = MarkdownReport().render(result_of(parts))
+    assert "\\<b> \\| \\`x\\` \\*y\\* \\# no heading \\_\\_z" in page
+
+
+def test_lists_and_blocks_are_set_apart_by_one_blank_line() -> None:
+    assert "\n\n\n" not in PAGE
+    assert PAGE.endswith("\n")
+    assert not PAGE.endswith("\n\n")
+    for before, after in zip(PAGE.splitlines(), PAGE.splitlines()[1:], strict=False):
+        if after.startswith(("```sh", "```text", "#")):
+            assert before == ""
+
+
+def test_the_smallest_workload_is_the_one_shown() -> None:
+    assert WHOLE.witnesses[0].text == RACE
+    assert PAGE.count("```text") == len({one.strategy for one in WHOLE.witnesses})
+
+
+def test_failed_checks_are_bold() -> None:
+    page = MarkdownReport().render(result_of(campaign(lambda _, number: run(number))))
+    assert "- **FAILED** unpatched fails no_kernel_bug on model: not caught in any" in page
+    assert "## VOID: this run proves nothing" in page
+
+
+def test_each_strategy_is_introduced() -> None:
+    assert "- **release_page**: release_page mends it. (+3 -1 lines)" in PAGE

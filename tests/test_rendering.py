@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import RACE
+
+from difftest.comparison import upper_bound
+from difftest.rendering import cell_text, command, listing, numbered, percent, steps
+from difftest.result import Cell, Witness
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(1, "95 %"), (2, "78 %"), (28, "11 %"), (100, "3.0 %"), (2000, "0.15 %"), (1788, "0.17 %"),
+     (10**6, "0.00030 %")],
+)  # fmt: skip
+def test_bounds_have_two_digits(n: int, text: str) -> None:
+    assert percent(upper_bound(n)) == text
+
+
+@given(st.integers(1, 10**7))
+def test_a_rounded_bound_is_still_a_bound(n: int) -> None:
+    shown = float(percent(upper_bound(n)).removesuffix(" %")) / 100
+    assert shown >= upper_bound(n) * (1 - 1e-6)
+    assert shown <= upper_bound(n) * 1.1
+
+
+@pytest.mark.parametrize(
+    ("passed", "fail", "unknown", "text"),
+    [
+        (2000, 0, 0, "0/2000 (<0.15 %)"),
+        (1788, 212, 0, "212/2000"),
+        (1788, 0, 212, "0/1788 (<0.17 %) ?212"),
+        (0, 0, 5, "0/0 ?5"),
+        (1, 1, 1, "1/2 ?1"),
+    ],
+)
+def test_cells(passed: int, fail: int, unknown: int, text: str) -> None:
+    reached = passed + fail
+    bound = upper_bound(reached) if reached and not fail else None
+    runs = reached + unknown
+    cell = Cell("s", "model", "o", runs, reached, passed, fail, unknown, bound, ())
+    assert cell_text(cell) == text
+
+
+def test_names_are_joined_as_in_a_sentence() -> None:
+    assert [listing("a"), listing("ab"), listing("abc")] == ["a", "a and b", "a, b and c"]
+
+
+def test_steps_are_numbered_as_the_trace_names_them() -> None:
+    more = (
+        RACE
+        + "copy map=0 page=0 source=MM\n  window\n    punch map=0\n    free\n  window\n    fill\n"
+    )
+    assert [number for number, _ in numbered(more)] == (
+        ["", "", "", "0", "0.0", "0.0.0", "1", "2", "2.0", "2.0.0", "2.0.1", "2.1", "2.1.0"]
+    )
+
+
+def test_what_runs_in_a_window_stands_behind_a_bar() -> None:
+    assert steps(RACE)[2:6] == [
+        "        map file=0 offset=0 pages=6",
+        "0       copy map=0 page=1 source=MR",
+        "0.0   |   window",
+        "0.0.0 |     fill leave=0",
+    ]
+
+
+def test_the_command_is_one_that_a_shell_takes() -> None:
+    witness = Witness("unpatched", "no_kernel_bug", ("model", "uml:6.1"), 3, RACE, "")
+    joined = "\n".join(command(witness, "my runs/0001")).replace("\\\n", " ")
+    assert shlex.split(joined) == [
+        *("difftest", "replay", "my runs/0001/witnesses/unpatched-no_kernel_bug.workload"),
+        *("--strategy", "unpatched", "--backend", "model", "--backend", "uml:6.1"),
+    ]
