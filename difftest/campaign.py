@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from difftest import facts, plugins
 from difftest.errors import RigError
-from difftest.kernels.progress import progress
+from difftest.progress import progress
 from difftest.tally import Run, Tally
 from difftest.verdict import judge_safely
 from difftest.workload import codec, generate

@@ -29,17 +29,19 @@ def decide(
 ) -> Decision:
     """Choose among the strategies that are not ruled out.
 
-    Fewer deleted assertions come first, then patches for more series, then fewer changed lines.
-    Nothing is recommended if that leaves a tie, if no workload was shown to reach the bug, or if
-    a known-bad strategy could not be judged; if a control fails, the run is void.
+    First come those that ran on all kernels of the run, then fewer deleted assertions, patches
+    for more series, fewer changed lines. Nothing is recommended if that leaves a tie, if no
+    workload was shown to reach the bug, or if a known-bad strategy could not be judged; if a
+    control fails, the run is void.
     """
     failed = [f"{one.name}: {one.detail}" for one in controls if one.holds is False]
     if failed:
         advice = "Correct the model, the oracles or the workloads first: nothing else here counts."
         return Decision(None, "; ".join(failed), (advice,), ())
-    fit = sorted((one for one in strategies if not one.ruled_out), key=_rank)
+    passed = (one for one in strategies if not one.ruled_out)
+    fit = sorted(passed, key=lambda one: _rank(one, backends))
     order = tuple(one.name for one in fit)
-    if doubts := _doubts(strategies, cells, controls, fit):
+    if doubts := _doubts(strategies, cells, controls, fit, backends):
         return Decision(None, "", tuple(doubts), order)
     best = fit[0]
     reasons = [_passed(best, cells, backends)]
@@ -54,7 +56,7 @@ def decide(
         reasons.append(
             f"{BASELINE} is not part of this run: that its workloads reach the bug is not shown."
         )
-    reasons += [_behind(one, best) for one in fit[1:]]
+    reasons += [_behind(one, best, backends) for one in fit[1:]]
     reasons += [
         f"{name} was left out: it failed nothing, but evidence is missing."
         for name in _unjudged(strategies, cells)
@@ -62,9 +64,20 @@ def decide(
     return Decision(best.name, "", tuple(reasons), order)
 
 
-def _rank(one: StrategyResult) -> tuple[int, int, int]:
+def _rank(one: StrategyResult, backends: Sequence[str]) -> tuple[int, int, int, int]:
+    """The smaller, the better: what was not shown, what is given up, what it costs."""
     patch = one.patch
-    return len(patch.assertions_removed), -len(patch.series), patch.added + patch.removed
+    return (
+        len(_untried(one, backends)),
+        len(patch.assertions_removed),
+        -len(patch.series),
+        patch.added + patch.removed,
+    )
+
+
+def _untried(one: StrategyResult, backends: Sequence[str]) -> list[str]:
+    """Return the kernels of the run that a strategy has no patch for."""
+    return [name for name in backends if name != MODEL and misfit(one.name, one.patch, name)]
 
 
 def _unjudged(strategies: Sequence[StrategyResult], cells: Sequence[Cell]) -> list[str]:
@@ -81,6 +94,7 @@ def _doubts(
     cells: Sequence[Cell],
     controls: Sequence[Control],
     fit: Sequence[StrategyResult],
+    backends: Sequence[str],
 ) -> list[str]:
     """Say why nobody can decide, and what would help; [] if the first of `fit` can be taken."""
     doubts = [
@@ -99,7 +113,7 @@ def _doubts(
     if not fit:
         doubts.append(_nothing_left(strategies, cells))
         return doubts
-    tied = [one for one in fit if _rank(one) == _rank(fit[0])]
+    tied = [one for one in fit if _rank(one, backends) == _rank(fit[0], backends)]
     if len(tied) > 1:
         doubts.append(_tie(tied))
     return doubts
@@ -167,17 +181,19 @@ def _deletion(one: StrategyResult) -> str:
     )
 
 
-def _behind(one: StrategyResult, best: StrategyResult) -> str:
+def _behind(one: StrategyResult, best: StrategyResult, backends: Sequence[str]) -> str:
     """Say why one that passed as well is not the best: the first thing in which it is behind."""
-    mine, its = _rank(one), _rank(best)
+    mine, its = _rank(one, backends), _rank(best, backends)
     if mine[0] != its[0]:
-        return f"{one.name} passed as well but {_deletion(one)}."
+        return f"{one.name} passed as well but was not run on {listing(_untried(one, backends))}."
     if mine[1] != its[1]:
+        return f"{one.name} passed as well but {_deletion(one)}."
+    if mine[2] != its[2]:
         return (
             f"{one.name} passed as well but has patches for fewer kernel series "
-            f"({-mine[1]} against {-its[1]})."
+            f"({-mine[2]} against {-its[2]})."
         )
     return (
-        f"{one.name} passed as well but changes more lines ({mine[2]} against {its[2]}), "
+        f"{one.name} passed as well but changes more lines ({mine[3]} against {its[3]}), "
         "with as many assertions and kernel series."
     )

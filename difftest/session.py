@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import sys
 import time
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         oracles=[one.name for one in oracles],
         backends=[one.name for one in backends],
         states=STATES,
-        version=_version(),
+        version=_version(oracles),
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:
@@ -173,13 +174,15 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         yield Session(store, campaign.Context(settings, plugins), skip, started)
 
 
-def _version() -> str:
-    """Return what stands for everything here that decides an outcome."""
+def _version(oracles: Sequence[Oracle]) -> str:
+    """Return what stands for all code here that decides an outcome or a verdict."""
     root = Path(difftest.__file__).parent
+    suffixes = (".py", ".c", ".h", ".patch", ".config")
+    files = [path for path in sorted(root.rglob("*")) if path.suffix in suffixes]
+    files += [Path(inspect.getfile(type(oracle))) for oracle in oracles]
     whole = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        if path.suffix in (".py", ".c", ".h", ".patch", ".config"):
-            whole.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in files:
+        whole.update(path.name.encode() + b"\0" + path.read_bytes())
     return f"{version('difftest')} {version('hypothesis')} {whole.hexdigest()[:16]}"
 
 

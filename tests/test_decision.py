@@ -321,6 +321,14 @@ def test_one_that_has_no_kernel_patch_rests_on_the_model() -> None:
     assert "No real kernel was run with it: this rests on the model alone." in decision.reasons
 
 
+def test_one_that_ran_on_the_kernel_comes_before_one_that_did_not() -> None:
+    deletes = strategy("deletes", removed=["\t\tBUG_ON(page);"])
+    model_only = strategy("model_only", added=["\ta = 1;"], series=(), model_patch="")
+    decision = decided(UNPATCHED, model_only, deletes).decision
+    assert decision.order == ("deletes", "model_only")
+    assert "model_only passed as well but was not run on uml:6.1." in decision.reasons
+
+
 def test_a_stacked_strategy_tells_what_it_does_to_its_base() -> None:
     result = decided(UNPATCHED, NAIVE_HOLD, UNACCT)
     assert of(result, "unacct_before_return").against_base == (

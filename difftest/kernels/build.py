@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from difftest.errors import BuildError
 from difftest.kernels import cache, config, source, tree
-from difftest.kernels.progress import progress
+from difftest.progress import progress
 from difftest.toolchain import CommandError, build_environment, compiler, require, run
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from difftest import patching
 from difftest.errors import ToolchainError, UsageError
 from difftest.kernels import cache
-from difftest.kernels.progress import progress
+from difftest.progress import progress
 from difftest.toolchain import DISK_NEEDED, CommandError, disk_full, require, run
 
 if TYPE_CHECKING:

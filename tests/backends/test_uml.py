@@ -185,7 +185,7 @@ def test_an_agent_that_writes_garbage_is_the_rig(
         ("*(volatile char *)0 = 1;", Ending.AGENT_FAILED, "the guest agent died, exit code 0x"),
         ("for (;;)\n\t\t;", Ending.HUNG, "no sign of life for 1 s"),
         (
-            "for (;;)\n\t\t*(volatile char *)malloc(PAGE) = 1;",
+            "for (char *p;; *p = 1)\n\t\tp = mmap(0, PAGE, PROT_WRITE, 0x22, -1, 0);",
             Ending.OUT_OF_MEMORY,
             "the guest has no memory left",
         ),

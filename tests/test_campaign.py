@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Campaigns: the result depends on the seed and nothing else; what is done is never lost."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from difftest import campaign, plugins, session
+from difftest.backends.model import ModelBackend
+from difftest.errors import RigError
+from difftest.result import encode
+from difftest.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from difftest.backends import Runner
+    from difftest.outcome import Outcome
+    from difftest.strategy import Strategy
+    from difftest.workload.workload import Workload
+
+WORKLOADS = 510  # three shards, the last a short one
+
+
+def request(**changes: object) -> session.Request:
+    fields = {
+        "strategies": ("unpatched", "release_page"),
+        "patches": (),
+        "backends": ("model",),
+        "oracles": (),
+        "workloads": WORKLOADS,
+        "seed": 5,
+    }
+    return session.Request(**fields | changes)  # type: ignore[arg-type]
+
+
+def result(output: Path, jobs: int, asked: session.Request) -> str:
+    with session.begin(plugins.load(), asked, output, ()) as running:
+        assert not running.run(jobs)
+        return encode(msgspec.structs.replace(running.report(), timings={}))
+
+
+def test_the_result_is_the_same_for_any_number_of_jobs(tmp_path: Path) -> None:
+    one, two = (result(tmp_path / str(jobs), jobs, request()) for jobs in (1, 2))
+    assert one == two
+    assert msgspec.json.decode(one)["done"] == WORKLOADS
+
+
+def test_another_seed_gives_another_result(tmp_path: Path) -> None:
+    one = result(tmp_path / "5", 1, request(workloads=100))
+    other = result(tmp_path / "6", 1, request(workloads=100, seed=6))
+    assert one != other
+
+
+def test_workloads_are_the_same_whatever_they_run_on(tmp_path: Path) -> None:
+    result(tmp_path, 1, request(workloads=20))
+    result(tmp_path, 1, request(workloads=20, strategies=("naive_hold",)))
+    texts = []
+    for name in ("0001", "0002"):
+        with Store.open(tmp_path / name) as store:
+            texts.append(store.workloads())
+    assert texts[0] == texts[1]
+
+
+class Interrupting(ModelBackend):
+    """The model, with a finger on Ctrl-C when the n-th shard begins."""
+
+    def __init__(self, shard: int) -> None:
+        self.left = shard
+
+    @contextlib.contextmanager
+    def runner(self, chain: Sequence[Strategy]) -> Iterator[Runner]:  # type: ignore[override]
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        with super().runner(chain) as runner:
+            yield runner
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    loaded = plugins.load()
+    loaded.backends["model"] = Interrupting(4)
+    with session.begin(loaded, request(), tmp_path, ()) as running:
+        assert running.run(1)
+        partial = running.report()
+        directory = running.directory
+    assert 0 < partial.done < WORKLOADS
+    assert partial.decision.recommended is None or partial.done
+    assert result(tmp_path, 1, request()) == result(tmp_path / "whole", 1, request())
+    assert [path.name for path in tmp_path.glob("0*")] == [directory.name]
+
+
+def test_a_finished_run_is_not_gone_on_with(tmp_path: Path) -> None:
+    assert result(tmp_path, 1, request(workloads=5)) == result(tmp_path, 1, request(workloads=5))
+    assert sorted(path.name for path in tmp_path.glob("0*")) == ["0001", "0002"]
+
+
+def test_a_run_leaves_a_report_and_witnesses_that_can_be_replayed(tmp_path: Path) -> None:
+    result(tmp_path, 1, request(workloads=50))
+    run = tmp_path / "0001"
+    assert "# " in (run / "report.md").read_text(encoding="utf-8")
+    (witness,) = run.glob("witnesses/*.workload")
+    assert witness.name == "unpatched-no_kernel_bug.workload"
+    assert "fails no_kernel_bug on model" in witness.read_text(encoding="utf-8")
+
+
+class Forgetful(ModelBackend):
+    """A backend that breaks the protocol: one outcome too few."""
+
+    @contextlib.contextmanager
+    def runner(self, chain: Sequence[Strategy]) -> Iterator[Runner]:  # type: ignore[override]
+        with super().runner(chain) as runner:
+            whole = runner.run
+
+            def run(workloads: Sequence[Workload]) -> Iterator[Outcome]:
+                return whole(workloads[1:])
+
+            runner.run = run  # type: ignore[method-assign]
+            yield runner
+
+
+def test_a_backend_that_loses_an_outcome_is_caught(tmp_path: Path) -> None:
+    loaded = plugins.load()
+    loaded.backends["model"] = Forgetful()
+    with (
+        session.begin(loaded, request(workloads=5), tmp_path, ()) as running,
+        pytest.raises(RigError, match="backend model gave 4 outcomes for 5 workloads"),
+    ):
+        running.run(1)
+
+
+def test_a_worker_that_dies_is_reported_and_finished_shards_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers are killed, as the out-of-memory killer does, when the first shard is in."""
+    added = Store.add_tally
+    killed = []
+
+    def add_and_kill(store: Store, tally: object) -> None:
+        added(store, tally)  # type: ignore[arg-type]
+        if not killed:
+            import multiprocessing  # noqa: PLC0415
+
+            killed.extend(multiprocessing.active_children())
+            for child in killed:
+                child.kill()
+
+    with session.begin(plugins.load(), request(workloads=1000), tmp_path, ()) as running:
+        monkeypatch.setattr(Store, "add_tally", add_and_kill)
+        with pytest.raises(RigError, match="a worker process died"):
+            running.run(2)
+        monkeypatch.undo()
+    assert killed
+    with Store.open(tmp_path / "0001") as store:
+        assert list(store.tallies())
+
+
+def test_prepare_reports_what_each_strategy_came_to() -> None:
+    loaded = plugins.load()
+    asked = session.strategies_of(loaded, (), ())
+    settings = session.settings_of(
+        seed=1, workloads=1, strategies=asked, known=loaded.strategies, oracles=(),
+        backends=("model",), states=(), version="",
+    )  # fmt: skip
+    digests = campaign.prepare(campaign.Context(settings, loaded))
+    assert set(digests) == {(name, "model") for name in loaded.strategies}
+    assert len(set(digests.values())) == len(digests)

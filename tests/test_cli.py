@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line: exit statuses, help, and a clear error for everything that can be wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from difftest import schema
+
+ROOT = Path(__file__).parents[1]
+
+
+def difftest(
+    *arguments: object, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "difftest", *map(str, arguments)],
+        input=stdin, capture_output=True, text=True, check=False,
+        env=os.environ | {"COLUMNS": "100"} | environment,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def run(tmp_path: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return difftest(
+        "run", "--backend", "model", "--output", tmp_path / "runs", *arguments, **environment
+    )
+
+
+COMMANDS = ("run", "report", "replay", "list", "show", "kernel", "doctor")
+
+
+def test_help_names_every_command() -> None:
+    text = difftest("--help").stdout
+    assert all(f"\n  {command} " in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    done = difftest(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: ")
+
+
+def test_a_recommendation_is_status_0_and_the_table_goes_to_standard_output(
+    tmp_path: Path,
+) -> None:
+    done = run(
+        tmp_path, "--workloads", 200, "--strategy", "unpatched", "--strategy", "release_page"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Recommended: release_page" in done.stdout
+    assert "no_kernel_bug" in done.stdout
+    assert "Recommended" not in done.stderr
+
+
+def test_no_recommendation_is_status_1(tmp_path: Path) -> None:
+    done = run(tmp_path, "--workloads", 100, "--strategy", "unpatched")
+    assert done.returncode == 1
+
+
+def test_json_follows_the_published_schema(tmp_path: Path) -> None:
+    done = run(tmp_path, "--workloads", 60, "--format", "json")
+    result = json.loads(done.stdout)
+    published = json.loads(schema.PATH.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(published).validate(result)
+    assert set(result) >= {
+        "schema", "seed", "workloads", "backends", "strategies", "cells", "witnesses",
+        "controls", "conformance", "decision", "timings",
+    }  # fmt: skip
+
+
+def test_a_stored_run_is_rendered_again_in_any_format(tmp_path: Path) -> None:
+    done = run(tmp_path, "--workloads", 200)
+    stored = tmp_path / "runs" / "0001"
+    again = difftest("report", stored)
+    assert again.stdout == done.stdout
+    assert again.returncode == done.returncode
+    assert difftest("report", stored, "--format", "json").stdout.startswith("{")
+    assert difftest("report", stored, "--format", "markdown").stdout.startswith("#")
+
+
+def test_what_the_report_says_to_replay_shows_the_same_failure(tmp_path: Path) -> None:
+    done = run(tmp_path, "--workloads", 300)
+    text = done.stdout.replace("\\\n", " ")
+    commands = [line.split() for line in text.splitlines() if "difftest replay" in line]
+    assert len(commands) >= 3
+    for command in commands:
+        replayed = difftest(*command[command.index("replay") :])
+        assert replayed.returncode == 1, replayed.stderr
+        assert ": FAIL: " in replayed.stdout
+        oracle = Path(command[2]).stem.partition("-")[2]
+        assert f"{oracle}: FAIL" in replayed.stdout
+        assert "| window" in replayed.stdout
+
+
+def test_replay_reads_standard_input_and_passes_what_is_right() -> None:
+    text = "mount blocks=1\nfile pages=1\nmap file=0 offset=0 pages=1\ncopy map=0 page=0 source=M\n"
+    done = difftest("replay", "-", "--strategy", "release_page", "--backend", "model", stdin=text)
+    assert done.returncode == 0, done.stderr
+    assert "PASS: no_kernel_bug" in done.stdout
+    assert "stops, with no lock held" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--workloads", "0"], "0 is not in the range x>=1"),
+        (["--workloads", "-3"], "-3 is not in the range x>=1"),
+        (["--workloads", "many"], "'many' is not a valid integer"),
+        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--jobs", "0"], "'0' is neither `auto` nor a number of at least 1"),
+        (["--jobs", "all"], "'all' is neither `auto` nor"),
+        (["--strategy", "release"], "unknown strategy 'release': did you mean release_page"),
+        (["--backend", "uml:6.2"], "unknown backend 'uml:6.2': did you mean uml:6.1"),
+        (["--oracle", "contents"], "unknown oracle 'contents': did you mean content"),
+        (["--format", "tabel"], "unknown report 'tabel': did you mean table"),
+        (["--patch", "no-such.patch"], "'no-such.patch' does not exist"),
+        (["--workload", "5"], "No such option '--workload'. Did you mean '--workloads'?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_argument_is_status_2_and_named(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.replace("(", "").split())
+    assert not done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_file_that_is_no_patch_is_refused(tmp_path: Path) -> None:
+    patch = tmp_path / "fix.patch"
+    patch.write_text("please apply my fix\n")
+    done = run(tmp_path, "--patch", patch)
+    assert done.returncode == 2
+    assert "fix.patch" in done.stderr
+    assert "unified diff" in done.stderr
+
+
+def test_a_plugin_that_cannot_be_loaded_is_named_and_can_be_left_out(tmp_path: Path) -> None:
+    info = tmp_path / "site" / "bad-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[difftest]\nbad = bad_plugin\n")
+    (tmp_path / "site" / "bad_plugin.py").write_text("raise RuntimeError('not today')\n")
+    site = str(tmp_path / "site")
+    done = run(tmp_path, "--workloads", 5, PYTHONPATH=site)
+    assert done.returncode == 2
+    assert "plugin bad (bad_plugin) cannot be loaded: RuntimeError: not today" in done.stderr
+    assert "--no-plugin bad" in done.stderr
+    done = run(tmp_path, "--workloads", 5, "--no-plugin", "bad", PYTHONPATH=site)
+    assert done.returncode != 2, done.stderr
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "missing"])
+def test_a_corrupt_run_is_named(tmp_path: Path, damage: str) -> None:
+    run(tmp_path, "--workloads", 30)
+    stored = tmp_path / "runs" / "0001"
+    file = stored / "run.sqlite"
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    elif damage == "text":
+        file.write_text("this is no database\n" * 100)
+    else:
+        file.unlink()
+    done = difftest("report", stored)
+    assert done.returncode == 2
+    assert "0001" in done.stderr
+
+
+def test_a_wrong_workload_file_is_named_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "my.workload"
+    file.write_text("mount blocks=4\nfile pages=2\ncpy map=0\n")
+    done = difftest("replay", file, "--backend", "model")
+    assert done.returncode == 2
+    assert "my.workload, line 3: 'cpy map=0': unknown operation" in done.stderr
+
+
+def test_ctrl_c_in_a_run_keeps_and_reports_what_is_done(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "difftest", "run", "--backend", "model", "--workloads", "200000",
+         "--jobs", "2", "--output", tmp_path / "runs"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    database = tmp_path / "runs" / "0001" / "run.sqlite"
+    until = time.monotonic() + 30
+    while not database.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(1.5)
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert "the same command goes on from there" in stderr
+    assert "workloads" in stdout
+
+
+def test_without_the_tools_the_model_runs_and_says_what_is_left_out(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "git").symlink_to("/usr/bin/git")
+    done = difftest(
+        "run", "--workloads", 400, "--output", tmp_path / "runs", "--jobs", 1, PATH=str(tools)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "uml:6.1 is left out: not installed here: " in done.stderr
+    assert "apt-get install" in done.stderr
+    assert "No real kernel was run" in done.stdout
+    asked = difftest("run", "--backend", "uml:6.1", "--workloads", 1, PATH=str(tools))
+    assert asked.returncode == 2
+    assert "backend uml:6.1 cannot run here" in asked.stderr
+
+
+def test_list_and_show_know_everything() -> None:
+    listed = difftest("list").stdout
+    for word in ("release_page", "page_leak", "markdown", "uml:6.1", "munmap_source"):
+        assert f"  {word} " in listed or f"  {word}\n" in listed
+    shown = difftest("show", "release_page", COLUMNS="200").stdout
+    assert "kernel 6.1" in shown
+    assert "put_page(*pagep)" in shown
+    assert "put_page(pagep.page)" in shown
+    assert "R: the source page is resident" in difftest("show", "copy").stdout
+    assert "did you mean release_page" in difftest("show", "relase_page").stderr
+
+
+def test_a_reader_that_goes_away_gets_no_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "difftest", "list"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    with process.stderr as stderr:
+        assert "Traceback" not in stderr.read()
+    assert process.wait() == 2
+
+
+@pytest.mark.kernel
+def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
+    """What the README promises, smaller: both backends, one table, one decision, replays."""
+    done = difftest("run", "--workloads", 500, "--format", "json", "--output", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["decision"]["recommended"] == "release_page"
+    assert result["decision"]["order"] == ["release_page", "remove_bug_on"]
+    fails = {
+        (cell["strategy"], cell["backend"], cell["oracle"])
+        for cell in result["cells"]
+        if cell["fail"]
+    }
+    assert fails == {
+        (strategy, backend, oracle)
+        for backend in ("model", "uml:6.1")
+        for strategy, oracle in (
+            ("unpatched", "no_kernel_bug"),
+            ("naive_hold", "block_accounting"),
+            ("unacct_before_return", "no_kernel_bug"),
+        )
+    }
+    assert [one["differ"] for one in result["conformance"]] == [0] * 5
+    unacct = next(s for s in result["strategies"] if s["name"] == "unacct_before_return")
+    assert "mends block_accounting" in unacct["against_base"]
+    for witness in result["witnesses"]:
+        name = f"{witness['strategy']}-{witness['oracle']}.workload"
+        replayed = difftest(
+            "replay", tmp_path / "runs" / "0001" / "witnesses" / name,
+            "--strategy", witness["strategy"], "--backend", "model", "--backend", "uml:6.1",
+        )  # fmt: skip
+        assert replayed.returncode == 1
+        assert "model and uml:6.1 agree in every field" in replayed.stdout
+
+
+@pytest.mark.kernel
+def test_a_patch_file_alone_is_compared_on_the_kernel(tmp_path: Path) -> None:
+    patch = tmp_path / "my-fix.patch"
+    source = ROOT / "strategies" / "release_page" / "kernel-6.1.patch"
+    patch.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    done = difftest(
+        "run", "--patch", patch, "--strategy", "unpatched", "--workloads", 100,
+        "--output", tmp_path / "runs",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no model patch" in done.stdout
+    assert "Recommended: my-fix" in done.stdout
+
+
+@pytest.mark.kernel
+def test_a_patch_that_does_not_apply_names_hunk_file_and_what_was_found(tmp_path: Path) -> None:
+    patch = tmp_path / "stale.patch"
+    patch.write_text(
+        "--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -2440,3 +2440,3 @@\n"
+        " \tif (!shmem_inode_acct_block(inode, 1))\n-\t\treturn -ENOSPC;\n+\t\treturn -EIO;\n \n"
+    )
+    done = difftest("run", "--patch", patch, "--output", tmp_path / "runs", "--workloads", 5)
+    assert done.returncode == 2
+    assert "strategy stale" in done.stderr
+    assert "mm/shmem.c, hunk 1 of 1" in done.stderr
+    assert "expected: \t\treturn -ENOSPC;" in done.stderr
+    assert "found:    \t\treturn -ENOMEM;" in done.stderr

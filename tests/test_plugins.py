@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Plugins: a third party's package is found like the bundled ones; a broken one is named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import difftest
+from difftest import hookspecs, plugins
+from difftest.errors import PluginError, UsageError
+
+PACKAGE = Path(__file__).parent / "data" / "plugin"
+
+
+def with_plugin(monkeypatch: pytest.MonkeyPatch, name: str, **hooks: object) -> None:
+    """Register a module with these attributes as a plugin, beside the bundled ones."""
+    module = ModuleType(name)
+    vars(module).update(hooks)
+    monkeypatch.setitem(sys.modules, name, module)
+    found = [*entry_points(group="difftest"), EntryPoint(name, name, "difftest")]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: found)  # noqa: ARG005
+
+
+def test_the_bundled_plugins_come_by_entry_points() -> None:
+    names = {entry.name for entry in entry_points(group="difftest")}
+    assert names >= {"strategies", "oracles", "reports", "backends"}
+
+
+def test_everything_bundled_is_there_in_order() -> None:
+    loaded = plugins.load()
+    assert list(loaded.strategies)[:2] == ["unpatched", "remove_bug_on"]
+    assert next(iter(loaded.oracles)) == "no_kernel_bug"
+    assert list(loaded.reports) == ["table", "markdown", "json"]
+    assert list(loaded.backends) == ["model", "uml:6.1"]
+
+
+def test_a_third_partys_package_shows_in_the_table(tmp_path: Path) -> None:
+    source, site = tmp_path / "source", tmp_path / "site"
+    shutil.copytree(PACKAGE, source)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "--no-deps", "--no-build-isolation", "--target", site, source], check=True
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "difftest", "run", "--backend", "model", "--workloads", "300",
+         "--output", tmp_path / "runs"],
+        env=os.environ | {"PYTHONPATH": str(site)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    lines = done.stdout.splitlines()
+    row = next(line for line in lines if line.startswith("lockfix "))
+    assert any("few_errors" in line for line in lines)
+    assert "0/300" in row
+
+
+def test_a_plugin_that_raises_while_loading_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_plugin(monkeypatch, "broken_one")
+    found = EntryPoint("broken_one", "no_such_module_at_all", "difftest")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [found])  # noqa: ARG005
+    with pytest.raises(PluginError, match=r"plugin broken_one .* cannot be loaded") as error:
+        plugins.load()
+    assert "--no-plugin broken_one" in str(error.value)
+    assert plugins.load(skip=["broken_one"]).strategies == {}
+
+
+def test_a_hook_that_raises_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    @difftest.hookimpl
+    def difftest_oracles() -> list[object]:
+        raise ZeroDivisionError("by what?")
+
+    with_plugin(monkeypatch, "raising_one", difftest_oracles=difftest_oracles)
+    with pytest.raises(PluginError, match="raising_one raises in difftest_oracles: ZeroDivision"):
+        plugins.load()
+
+
+def test_a_misspelt_hook_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    @difftest.hookimpl
+    def difftest_oracels() -> list[object]:
+        return []
+
+    with_plugin(monkeypatch, "misspelt_one", difftest_oracels=difftest_oracels)
+    with pytest.raises(PluginError, match="difftest_oracels") as error:
+        plugins.load()
+    assert "The hooks are: difftest_strategies, difftest_oracles" in str(error.value)
+
+
+@pytest.mark.parametrize("thing", [None, 7, difftest.PASS])
+def test_a_thing_that_is_no_strategy_is_refused(
+    monkeypatch: pytest.MonkeyPatch, thing: object
+) -> None:
+    @difftest.hookimpl
+    def difftest_strategies() -> list[object]:
+        return [thing]
+
+    with_plugin(monkeypatch, "odd_one", difftest_strategies=difftest_strategies)
+    with pytest.raises(PluginError, match=r"plugin odd_one returns .*, which is no strategy"):
+        plugins.load()
+
+
+def test_a_name_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    @difftest.hookimpl
+    def difftest_strategies() -> list[difftest.Strategy]:
+        return [difftest.Strategy(name="release_page", claim="")]
+
+    with_plugin(monkeypatch, "second_one", difftest_strategies=difftest_strategies)
+    with pytest.raises(PluginError, match="second_one brings a strategy 'release_page'"):
+        plugins.load()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "near"),
+    [
+        ("strategy", "relese_page", "release_page"),
+        ("oracle", "page_leek", "page_leak"),
+        ("backend", "uml:6.2", "uml:6.1"),
+        ("report", "markdwon", "markdown"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_and_all_valid_ones(
+    kind: str, name: str, near: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        getattr(plugins.load(), kind)(name)
+    assert f"unknown {kind} {name!r}: did you mean {near}" in str(error.value)
+    assert "There are: " in str(error.value)
+
+
+def test_every_hook_is_documented_and_used() -> None:
+    source = Path(plugins.__file__).read_text(encoding="utf-8")
+    hooks = [name for name in vars(hookspecs) if name.startswith("difftest_")]
+    assert len(hooks) == 4
+    for name in hooks:
+        assert getattr(hookspecs, name).__doc__, name
+        assert f"hook.{name}" in source, name
