@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -139,6 +140,8 @@ def run(
     for report in reports:
         click.echo(report.render(result, str(running.directory)), nl=False)
     click.echo(f"Kept in {running.directory}", err=True)
+    if not shutil.which("difftest"):
+        click.echo(f"`difftest` is {Path(sys.argv[0]).absolute()}", err=True)
     if interrupted:
         click.echo(
             f"Interrupted after {result.done} of {workloads} workloads; "

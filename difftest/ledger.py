@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from difftest.outcome import Outcome, Step
+from difftest.outcome import Ending, Outcome, Step
 from difftest.workload import ops
 from difftest.workload.limits import PAGE_SIZE
 from difftest.workload.workload import Workload, tag_of
@@ -80,6 +80,7 @@ class Ledger:
         self._ordinal = {at: number for number, (at, _) in enumerate(workload.places())}
         self._steps = {one.at: one for one in outcome.trace if isinstance(one, Step)}
         self._used = {one.at: one.used for one in outcome.trace}
+        self._finished = outcome.ending is Ending.FINISHED
         self._source_gone = False
         self.used = 0
         """Blocks in use, as last reported, and the pages installed since."""
@@ -90,7 +91,10 @@ class Ledger:
         return sum(len(book.pages) for book in (*self.files, self.filler))
 
     def walk(self) -> Iterator[Attempt | Returned]:
-        """Follow the operations as far as they were reported."""
+        """Follow the operations as far as they were reported.
+
+        Raises LookupError if an outcome that is finished lacks the result of one.
+        """
         for number, op in enumerate(self.workload.steps):
             yield from self._follow(str(number), op)
             if str(number) not in self._steps:
@@ -98,6 +102,8 @@ class Ledger:
 
     def _follow(self, at: str, op: ops.Op) -> Iterator[Attempt | Returned]:
         step = self._steps.get(at)
+        if self._finished and not step:
+            raise LookupError(f"the outcome has no result of step {at}")
         if isinstance(op, ops.Copy | ops.Zeropage):
             yield from self._fill_pages(at, op, step)
         elif step:

@@ -28,6 +28,7 @@ class Channel:
         text = "\n".join(texts).encode()
         output = _round(_HEADER.size + len(text))
         size = output + _round((len(texts) + 1) * OUTPUT_BYTES)
+        self.count = len(texts)
         self.fd = os.memfd_create("difftest-channel")
         os.truncate(self.fd, size)
         self._memory = mmap.mmap(self.fd, size)

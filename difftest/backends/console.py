@@ -36,6 +36,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
         "BUG: {what}",
     ),
     (
+        re.compile(r"^(?:\[[ \d.]+\] )?BUG: (?P<what>\w[\w ]*\w)", re.MULTILINE),
+        Ending.CRASHED,
+        "BUG: {what}",
+    ),
+    (
         re.compile(r"(?P<what>Kernel mode fault) at addr"),
         Ending.CRASHED,
         "panic: {what}",

@@ -37,14 +37,15 @@ WARM_UP = -1
 
 
 class Transcript:
-    """What one boot wrote, line by line."""
+    """What one boot wrote, line by line. It should play workloads `first` to `total` - 1."""
 
-    def __init__(self, expected: int) -> None:
+    def __init__(self, first: int, total: int) -> None:
         self.booted = False
         self.complete = False
         self.error = ""
         self.outcomes: list[Outcome] = []
-        self._expected = expected
+        self._first = first
+        self._total = total
         self._restart()
 
     def _restart(self) -> None:
@@ -71,13 +72,16 @@ class Transcript:
             self._done(line.done, line.left, line.held)
         elif line.error is not None:
             self.error = line.error
-        elif line.end is not None:
+        elif line.end == self._total == self._next():
             self.complete = True
         else:
             raise Garbage(f"the guest agent wrote {text[:60]!r}, which is nothing we know")
 
+    def _next(self) -> int:
+        return self._first + len(self.outcomes)
+
     def _done(self, number: int, left: int, held: int) -> None:
-        expected = self._expected + len(self.outcomes) if self.booted else WARM_UP
+        expected = self._next() if self.booted else WARM_UP
         if number != expected or self._state is None:
             raise Garbage(f"the guest agent is done with {number}, not with {expected}")
         if self.booted:

@@ -206,7 +206,7 @@ class UmlRunner:
             for left in self._folder.iterdir():
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
-        transcript = Transcript(first)
+        transcript = Transcript(first, channel.count)
         garbage = ""
         try:
             transcript.read(channel.lines())
