@@ -6,19 +6,24 @@ A shard is a pure function of its numbers, so the result does not depend on who 
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import pickle
+import shutil
 import signal
-import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from difftest import facts, plugins
 from difftest.errors import RigError
 from difftest.progress import progress
+from difftest.store import Store
 from difftest.tally import Run, Tally
 from difftest.verdict import judge_safely
 from difftest.workload import codec, generate
@@ -30,26 +35,29 @@ if TYPE_CHECKING:
 
     from difftest.plugins import Plugins
     from difftest.settings import Settings
-    from difftest.store import Store
 
 T = TypeVar("T")
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PART = ".part"
+"""How the files end in which workers hand over results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every worker knows: the settings of the run and the plugins that it names."""
+    """What every worker knows: the run's settings and directory, the plugins that it names."""
 
     settings: Settings
     plugins: Plugins
+    directory: Path
 
 
 class Task(NamedTuple):
-    """One shard of one strategy on one backend."""
+    """One shard of one strategy on one backend: `length` workloads of the store."""
 
     strategy: str
     backend: str
     shard: int
-    texts: tuple[str, ...]
+    length: int
 
 
 class Done(NamedTuple):
@@ -88,16 +96,16 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
     timings["prepare"] = time.monotonic() - began
     with _workers(context, jobs, skip) as each:
         began = time.monotonic()
-        texts = _draw(context.settings, store, each)
+        lengths = _draw(context.settings, store, each)
         timings["generate"] = time.monotonic() - began
         began = time.monotonic()
         tasks = [
-            Task(strategy, backend, shard, texts[shard])
+            Task(strategy, backend, shard, length)
             for strategy, backend in digests
-            for shard in range(len(texts))
+            for shard, length in enumerate(lengths)
             if not store.has(strategy, backend, shard)
         ]
-        with progress("running workloads", sum(len(task.texts) for task in tasks), "run") as shown:
+        with progress("running workloads", sum(task.length for task in tasks), "run") as shown:
             for done in each(play, tasks):
                 for number, text in done.consoles.items():
                     store.add_console(done.tally.strategy, done.tally.backend, number, text)
@@ -107,10 +115,8 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
     return timings
 
 
-def _draw(
-    settings: Settings, store: Store, each: Callable[..., Iterator[Any]]
-) -> list[tuple[str, ...]]:
-    """Return the texts of all workloads, by shard; those not in the store yet are drawn."""
+def _draw(settings: Settings, store: Store, each: Callable[..., Iterator[Any]]) -> list[int]:
+    """See that the store has all workloads; return how many each shard has."""
     have = store.workloads()
     firsts = range(0, settings.workloads, generate.SHARD)
     counts = [min(generate.SHARD, settings.workloads - first) for first in firsts]
@@ -123,11 +129,7 @@ def _draw(
         for shard, texts in each(draw, missing):
             store.add_workloads(firsts[shard], texts)
             shown.add(len(texts))
-    have = store.workloads()
-    return [
-        tuple(have[number] for number in range(first, first + count))
-        for first, count in zip(firsts, counts, strict=True)
-    ]
+    return counts
 
 
 def draw(_: Context, task: tuple[int, int, int]) -> tuple[int, list[str]]:
@@ -141,8 +143,9 @@ def play(context: Context, task: Task) -> Done:
     known = context.settings.known()
     backend = context.plugins.backend(task.backend)
     oracles = [context.plugins.oracle(name) for name in context.settings.oracles]
-    workloads = [codec.from_text(text) for text in task.texts]
     first = task.shard * generate.SHARD
+    with Store.open(context.directory) as store:
+        workloads = [codec.from_text(text) for text in store.texts(first, task.length)]
     runs = []
     with backend.runner(facts.chain(known[task.strategy], known)) as runner:
         for position, outcome in enumerate(runner.run(workloads)):
@@ -162,17 +165,27 @@ def play(context: Context, task: Task) -> Done:
 _context: Context | None = None
 
 
-def _start_worker(settings: Settings, skip: Sequence[str]) -> None:
+def _start_worker(settings: Settings, directory: Path, work: str, skip: Sequence[str]) -> None:
     global _context  # noqa: PLW0603 - see above
-    # Ctrl-C is the main process's affair; it ends us with SIGTERM, which must run `finally`.
+    # Ctrl-C is the main process's affair. It ends us with SIGTERM; if it is killed, the system
+    # does. We die on the spot: guests go with us in the same way, and it removes our files.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    _context = Context(settings, plugins.load(skip))
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    tempfile.tempdir = work
+    _context = Context(settings, plugins.load(skip), directory)
 
 
-def _in_worker(function: Callable[[Context, Any], T], task: Any) -> T:
+def _in_worker(function: Callable[[Context, Any], Any], task: Any) -> str:
+    """Run a task; return the file with its result.
+
+    What goes through the pool's pipes must be small. A worker that is killed while it writes more
+    than a pipe takes at once leaves the others, or us, waiting for the rest for ever.
+    """
     assert _context is not None  # noqa: S101 - _start_worker has run
-    return function(_context, task)
+    result = function(_context, task)
+    with tempfile.NamedTemporaryFile(dir=_context.directory, suffix=PART, delete=False) as file:
+        pickle.dump(result, file)
+    return file.name
 
 
 @contextmanager
@@ -183,18 +196,22 @@ def _workers(
     if jobs == 1:
         yield lambda function, tasks: (function(context, task) for task in tasks)
         return
+    work = tempfile.mkdtemp(prefix="difftest-")
     pool = ProcessPoolExecutor(
         jobs,
         # A fork would take over our threads' locks; a fresh process needs 0.4 s once.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(context.settings, skip),
+        initargs=(context.settings, context.directory, work, skip),
     )
 
     def each(function: Callable[[Context, Any], T], tasks: Sequence[Any]) -> Iterator[T]:
-        futures: list[Future[T]] = [pool.submit(_in_worker, function, task) for task in tasks]
+        futures: list[Future[str]] = [pool.submit(_in_worker, function, task) for task in tasks]
         for future in as_completed(futures):
-            yield future.result()
+            path = Path(future.result())
+            result: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own worker's
+            path.unlink()
+            yield result
 
     try:
         yield each
@@ -208,9 +225,12 @@ def _workers(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+        shutil.rmtree(work, ignore_errors=True)
+        for left in context.directory.glob(f"*{PART}"):
+            left.unlink()
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers now; what they have in flight is lost, their guests end with them."""
+    """End the workers now; what they have in flight is lost, and their guests end with them."""
     for process in list((pool._processes or {}).values()):  # noqa: SLF001 - has no public name
         process.terminate()

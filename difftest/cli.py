@@ -295,9 +295,6 @@ def _guarded(command: Callable[[], Any]) -> int:
         status, message = INTERRUPTED, "interrupted"
     except DifftestError as error:
         message = str(error)
-    except BrokenPipeError:
-        # Somebody closed the pager: not our error, and there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         message = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     if message:

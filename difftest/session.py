@@ -171,7 +171,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
     else:
         store = Store.create(output, settings)
     with store:
-        yield Session(store, campaign.Context(settings, plugins), skip, started)
+        yield Session(store, campaign.Context(settings, plugins, store.directory), skip, started)
 
 
 def _version(oracles: Sequence[Oracle]) -> str:

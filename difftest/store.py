@@ -175,6 +175,11 @@ class Store:
         """Return the texts by number."""
         return dict(self._rows("SELECT number, text FROM workloads ORDER BY number"))
 
+    def texts(self, first: int, count: int) -> list[str]:
+        """Return the texts of workloads `first` to `first + count - 1`."""
+        query = "SELECT text FROM workloads WHERE number >= ? AND number < ? ORDER BY number"
+        return [text for (text,) in self._rows(query, first, first + count)]
+
     def kernels(self) -> dict[tuple[str, str], str]:
         """Return the hashes of kernels by strategy and backend."""
         rows = self._rows("SELECT strategy, backend, digest FROM kernels ORDER BY 1, 2")

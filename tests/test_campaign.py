@@ -156,17 +156,18 @@ def test_a_worker_that_dies_is_reported_and_finished_shards_are_kept(
             running.run(2)
         monkeypatch.undo()
     assert killed
+    assert not list((tmp_path / "0001").glob("*.part"))
     with Store.open(tmp_path / "0001") as store:
         assert list(store.tallies())
 
 
-def test_prepare_reports_what_each_strategy_came_to() -> None:
+def test_prepare_reports_what_each_strategy_came_to(tmp_path: Path) -> None:
     loaded = plugins.load()
     asked = session.strategies_of(loaded, (), ())
     settings = session.settings_of(
         seed=1, workloads=1, strategies=asked, known=loaded.strategies, oracles=(),
         backends=("model",), states=(), version="",
     )  # fmt: skip
-    digests = campaign.prepare(campaign.Context(settings, loaded))
+    digests = campaign.prepare(campaign.Context(settings, loaded, tmp_path))
     assert set(digests) == {(name, "model") for name in loaded.strategies}
     assert len(set(digests.values())) == len(digests)

@@ -4,8 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-from collections import Counter
+import signal
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -223,11 +228,48 @@ def test_a_workload_has_the_same_outcome_wherever_it_stands() -> None:
     assert together[:5] == alone
 
 
-def test_nothing_of_a_guest_is_left_behind() -> None:
+def test_nothing_of_a_guest_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     outcomes(KERNEL, KNOWN["unpatched"], [CRASH, CALM])
-    mine = Counter[str]()
+    assert not guests(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_guests_and_workers_and_leaves_no_files(tmp_path: Path) -> None:
+    """A run on kernels with two workers is interrupted; then it goes on and comes to its end."""
+    command = [
+        sys.executable, "-m", "difftest", "run", "--backend", "uml:6.1", "--workloads", "1000",
+        "--strategy", "unpatched", "--strategy", "release_page",
+        "--jobs", "2", "--output", str(tmp_path / "runs"),
+    ]  # fmt: skip
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not guests(tmp_path) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    until = time.monotonic() + 10
+    while guests(tmp_path) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not guests(tmp_path)
+    assert not list(tmp_path.glob("difftest-*"))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "going on with" in done.stderr
+
+
+def guests(folder: Path) -> list[str]:
+    """Return the processes whose command line names a file below a folder of guests."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            mine["difftest-uml-" in path.read_text(encoding="utf-8", errors="replace")] += 1
-    leftovers = [path.name for path in Path("/tmp").glob("difftest-uml-*/*") if path.is_dir()]  # noqa: S108
-    assert not leftovers or mine[True]
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if f"initrd={folder}" in text:
+                found.append(path.parent.name)
+    return found
