@@ -73,9 +73,12 @@ def _draw_place(draw: DrawFn, shape: Shape) -> tuple[int, int, int]:
 
 
 def _draw_range(draw: DrawFn, pages: int) -> tuple[int, int]:
-    """A first page and a number of pages, now and then beyond the end."""
+    """A first page and a number of pages; one in eight goes a page beyond the end."""
     first = draw(_small(pages))
-    return first, draw(st.integers(1, max(1, pages - first + (pages < MAX_PAGES))))
+    count = draw(st.integers(1, MAX_COPY))
+    rest = max(1, pages - first)
+    beyond = count == MAX_COPY and pages < MAX_PAGES
+    return first, rest + 1 if beyond else min(count, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,9 @@ class Copy(Op):
     def draw(cls, draw: DrawFn, shape: Shape) -> Op:
         number = draw(_small(len(shape.maps)))
         page, pages = _draw_range(draw, shape.maps[number].pages)
-        source = draw(st.text("MR", min_size=1, max_size=min(pages, MAX_COPY)))
-        return cls(number, page, source)
+        length = min(pages, MAX_COPY)
+        letters = draw(st.integers(0, 2**length - 1))
+        return cls(number, page, "".join("MR"[letters >> i & 1] for i in range(length)))
 
     def play(self, system: System, tag: Tag) -> May[int]:
         source = system.place_source(
@@ -217,7 +221,8 @@ class Truncate(Op):
     @classmethod
     def draw(cls, draw: DrawFn, shape: Shape) -> Op:
         number, page, _ = _draw_place(draw, shape)
-        return cls(number, draw(st.just(page) | st.integers(0, MAX_PAGES)))
+        pages = draw(st.integers(-MAX_PAGES, MAX_PAGES))
+        return cls(number, pages if pages >= 0 else page)
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "ftruncate"
