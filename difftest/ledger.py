@@ -116,8 +116,9 @@ class Ledger:
         self, at: str, op: ops.Copy | ops.Zeropage, step: Step | None
     ) -> Iterator[Attempt | Returned]:
         """Go through the pages of a copy: a window, if it stops there; then the page itself."""
-        self._source_gone = False
-        letters = op.source if isinstance(op, ops.Copy) else "R" * op.pages
+        letters = "R" * op.pages if isinstance(op, ops.Zeropage) else op.source
+        if isinstance(op, ops.Copy):
+            self._source_gone = False
         installed = max(0, (step.copy or 0) // PAGE_SIZE) if step else 0
         window = 0
         for page, letter in enumerate(letters):
@@ -153,7 +154,7 @@ class Ledger:
         outside = op.page + pages > mapping.pages
         found = {
             ENOENT: not mapping.mapped or not mapping.registered or outside,
-            EFAULT: index >= book.size or self._source_gone,
+            EFAULT: index >= book.size or (self._source_gone and isinstance(op, ops.Copy)),
             EEXIST: index in book.pages,
             ENOMEM: self.used >= self.workload.blocks,
         }

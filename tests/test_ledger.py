@@ -88,6 +88,15 @@ def test_what_happens_in_a_window_is_the_reason_at_the_retry(action: str, reason
     assert not attempt.installed
 
 
+def test_a_zeropage_in_a_window_has_no_source_that_could_be_gone() -> None:
+    workload = from_text(
+        "mount blocks=3\nfile pages=1\nmap file=0 offset=0 pages=1\ncopy map=0 page=0 source=M\n"
+        "  window\n    munmap_source\n    zeropage map=0 page=0 pages=1\n"
+    )
+    events = [e for e in Ledger(workload, outcome_of(workload)).walk() if isinstance(e, Attempt)]
+    assert [event.reasons for event in events] == [set(), {EFAULT, EEXIST}]
+
+
 def test_pages_before_a_window_are_entered_before_it() -> None:
     workload = from_text(
         "mount blocks=3\nfile pages=2\nmap file=0 offset=0 pages=2\n"
