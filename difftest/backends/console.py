@@ -11,10 +11,14 @@ from difftest.outcome import Ending
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What the console tells. `title` is stable: no line numbers, addresses or process names."""
+    """What the console tells. `title` is stable: no line numbers, addresses or process names.
+
+    `fatal`: the kernel stopped over it, so it belongs to what ran last.
+    """
 
     ending: Ending
     title: str
+    fatal: bool
 
 
 #: Earlier ones win: a warning is followed by the panic it causes. Each has the groups of its title.
@@ -51,12 +55,14 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
         "the guest has no memory left",
     ),
     (
-        re.compile(r"panic - not syncing: Attempted to kill init! exitcode=0x(?P<code>[0-9a-f]+)"),
+        re.compile(
+            r"Kernel panic - not syncing: Attempted to kill init! exitcode=0x(?P<code>[0-9a-f]+)"
+        ),
         Ending.AGENT_FAILED,
         "the guest agent died, exit code 0x{code}",
     ),
     (
-        re.compile(r"panic - not syncing: (?:No working init|Requested init)"),
+        re.compile(r"Kernel panic - not syncing: (?:No working init|Requested init)"),
         Ending.AGENT_FAILED,
         "the guest agent cannot be started",
     ),
@@ -73,5 +79,6 @@ def read(text: str) -> Complaint | None:
     for pattern, ending, title in _PATTERNS:
         match = pattern.search(text)
         if match:
-            return Complaint(ending, title.format(**match.groupdict()))
+            fatal = "Kernel panic - not syncing" in text[match.start() :]
+            return Complaint(ending, title.format(**match.groupdict()), fatal)
     return None

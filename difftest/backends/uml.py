@@ -12,14 +12,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from difftest import kernels
-from difftest.backends import console, cpu
+from difftest.backends import cpu
+from difftest.backends.boot import Boot
 from difftest.backends.channel import Channel
-from difftest.backends.transcript import Garbage, Transcript
+from difftest.backends.transcript import Transcript
 from difftest.errors import ToolchainError
 from difftest.guest.build import agent
 from difftest.outcome import Ending, Outcome
@@ -39,8 +39,8 @@ SILENCE = 10.0
 """Seconds without a new line after which a guest counts as hung. A line comes every 0.1 ms; a
 machine with ten times more guests than processors still made one in 0.1 s."""
 
-BOOT_ATTEMPTS = 2
-"""Boots that may fail before a kernel counts as one that never boots: one could be the rig."""
+ATTEMPTS = 2
+"""Boots that may never come up, or vanish, in a row: the first could be an accident of the rig."""
 
 # lpj: delay calibration is most of the boot otherwise; nothing here depends on exact delays.
 # con0 to a file: printk only; the agent has a channel of its own. loglevel 5 keeps WARN and BUG.
@@ -55,17 +55,6 @@ _ARGUMENTS = (
     "panic=-1",
     "panic_on_warn=1",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Boot:
-    """One boot that is over: what the agent wrote, what the console says."""
-
-    transcript: Transcript
-    console: str
-    hung: bool
-    status: int
-    garbage: str
 
 
 class UmlBackend:
@@ -130,50 +119,49 @@ class UmlRunner:
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         self.consoles = {}
         texts = [to_text(workload) for workload in workloads]
-        attempts = 0
+        attempts = first = 0
         with Channel(texts) as channel:
-            first = 0
             while first < len(texts):
                 boot = self._boot(channel, first)
-                outcomes = self._outcomes(boot, texts, first)
-                if not boot.transcript.booted:
-                    attempts += 1
-                    if attempts < BOOT_ATTEMPTS:
-                        continue
-                    self.consoles[first] = boot.console
-                    yield from [_no_boot(boot)] * (len(texts) - first)
-                    return
+                attempts += 1
+                if boot.is_riddle and attempts < ATTEMPTS:
+                    continue
                 attempts = 0
-                yield from outcomes
-                first += len(outcomes)
+                if boot.never_came_up:
+                    self.consoles[first] = boot.console
+                    yield from [boot.unfinished()] * (len(texts) - first)
+                    return
+                for outcome, console in self._seen(boot, texts[first:]):
+                    if console:
+                        self.consoles[first] = console
+                    yield outcome
+                    first += 1
 
-    def _outcomes(self, boot: _Boot, texts: list[str], first: int) -> list[Outcome]:
-        """Return what a boot came to: an outcome for each workload begun in it."""
-        transcript = boot.transcript
-        outcomes = list(transcript.outcomes)
-        complaint = console.read(boot.console)
-        if not transcript.booted:
-            return []
-        if not transcript.complete or boot.garbage:
-            failure = _failure(boot, complaint, empty=not outcomes)
-            if failure:
-                self.consoles[first + len(outcomes)] = boot.console
-                outcomes.append(failure)
-        elif complaint:
+    def _seen(self, boot: Boot, texts: list[str]) -> Iterator[tuple[Outcome, str]]:
+        """Yield an outcome for each workload begun in a boot, with a console if it did not finish.
+
+        `texts` are those that the boot was to play, from its first on.
+        """
+        complaint = boot.complaint
+        begun = boot.transcript.outcomes + ([] if boot.finished else [boot.unfinished()])
+        if complaint is None or complaint.fatal:
+            for outcome in begun:
+                ended = outcome.ending is not Ending.FINISHED
+                yield outcome, boot.console if ended else ""
+        elif len(begun) == 1:
+            outcome = Outcome(complaint.ending, begun[0].trace, complaint.title)
+            yield outcome, boot.console
+        else:
             # The kernel complained and went on ("Bad page state"): find out over which workload.
-            if len(outcomes) == 1:
-                self.consoles[first] = boot.console
-                return [Outcome(complaint.ending, outcomes[0].trace, complaint.title)]
-            outcomes = []
-            for number, text in enumerate(texts[first:]):
+            for text in texts[: len(begun)]:
                 with Channel([text]) as channel:
-                    alone = self._outcomes(self._boot(channel, 0), [text], 0)
-                if 0 in self.consoles and first + number:
-                    self.consoles[first + number] = self.consoles.pop(0)
-                outcomes += alone or [Outcome(Ending.NO_BOOT, (), "it did not boot again")]
-        return outcomes
+                    alone = self._boot(channel, 0)
+                if alone.never_came_up:
+                    yield alone.unfinished(), alone.console
+                else:
+                    yield from self._seen(alone, [text])
 
-    def _boot(self, channel: Channel, first: int) -> _Boot:
+    def _boot(self, channel: Channel, first: int) -> Boot:
         """Boot, wait for the end, and read what was written."""
         channel.rewind(first)
         output = self._folder / "console"
@@ -206,14 +194,9 @@ class UmlRunner:
             for left in self._folder.iterdir():
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
-        transcript = Transcript(first, channel.count)
-        garbage = ""
-        try:
-            transcript.read(channel.lines())
-        except Garbage as error:
-            garbage = str(error)
         text = output.read_text(encoding="utf-8", errors="replace")
-        return _Boot(transcript, text, hung, guest.returncode, garbage)
+        transcript = Transcript(first, channel.count)
+        return Boot.of(transcript, channel.lines(), text, guest.returncode, SILENCE if hung else 0)
 
 
 def _wait(guest: subprocess.Popen[bytes], channel: Channel) -> bool:
@@ -236,33 +219,3 @@ def _end(guest: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(guest.pid, signal.SIGKILL)
     guest.wait()
-
-
-def _failure(boot: _Boot, complaint: console.Complaint | None, *, empty: bool) -> Outcome | None:
-    """Return the outcome of the workload in which a guest ended; None: begin there again."""
-    trace = tuple(boot.transcript.trace)
-    if boot.hung:
-        return Outcome(Ending.HUNG, trace, f"no sign of life for {SILENCE:.0f} s")
-    if boot.garbage:
-        return Outcome(Ending.AGENT_FAILED, trace, boot.garbage)
-    if boot.transcript.error:
-        return Outcome(Ending.AGENT_FAILED, trace, f"guest agent: {boot.transcript.error}")
-    if complaint:
-        return Outcome(complaint.ending, trace, complaint.title)
-    if boot.status == 0 and not empty:
-        return None  # the channel was full
-    return Outcome(Ending.LOST, trace, f"the guest vanished with status {boot.status}")
-
-
-def _no_boot(boot: _Boot) -> Outcome:
-    complaint = console.read(boot.console)
-    if boot.hung:
-        cause = f"no sign of life for {SILENCE:.0f} s"
-    elif boot.transcript.error or boot.garbage:
-        cause = boot.transcript.error or boot.garbage
-    elif complaint:
-        cause = complaint.title
-    else:
-        words = boot.console.strip().splitlines()
-        cause = f"status {boot.status}, last words: {words[-1] if words else 'none'}"
-    return Outcome(Ending.NO_BOOT, (), f"the kernel never came up: {cause}")

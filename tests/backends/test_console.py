@@ -29,3 +29,10 @@ def test_a_console_has_the_title_in_its_header(path: Path) -> None:
 
 def test_there_are_golden_consoles() -> None:
     assert len(LOGS) >= 8
+
+
+def test_only_a_complaint_that_a_panic_follows_is_fatal() -> None:
+    goes_on = "BUG: Bad page state in process init  pfn:00f2c\n"
+    panics = "Kernel panic - not syncing: BUG!\n"
+    read = console.read
+    assert [read(text).fatal for text in (goes_on, goes_on + panics)] == [False, True]  # type: ignore[union-attr]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -32,6 +33,7 @@ from difftest.workload.codec import from_text, to_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from difftest.backends.channel import Channel
     from difftest.strategy import Strategy
     from difftest.workload.workload import Workload
 
@@ -217,6 +219,69 @@ def test_an_agent_that_ends_in_a_workload_is_told_apart_from_a_kernel_that_does(
         assert sorted(runner.consoles) == [1]
     assert [one.ending for one in seen] == [Ending.FINISHED, ending, Ending.FINISHED]
     assert title in seen[1].title
+
+
+def test_a_guest_that_is_killed_once_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody kills it in its first boot; the second plays everything, and nothing shows."""
+    wait = uml._wait
+    boots = []
+
+    def kill_first(guest: subprocess.Popen[bytes], channel: Channel) -> bool:
+        boots.append(guest.pid)
+        if len(boots) == 1:
+            time.sleep(0.01)
+            guest.kill()
+        return wait(guest, channel)
+
+    monkeypatch.setattr(uml, "_wait", kill_first)
+    seen = outcomes(KERNEL, KNOWN["release_page"], [CALM] * 200)
+    assert len(boots) == 2
+    assert {one.ending for one in seen} == {Ending.FINISHED}
+
+
+def test_a_guest_that_is_killed_again_and_again_is_lost_and_the_next_workload_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = uml._wait
+    stuck = "\tif (number == 1)\n\t\tfor (;;)\n\t\t\t;\n\tworld_observe();\n"
+    agent = changed_agent(tmp_path, "play.c", "\tworld_observe();\n", stuck)
+    boots = []
+
+    def kill(guest: subprocess.Popen[bytes], channel: Channel) -> bool:
+        boots.append(guest.pid)
+        if len(boots) <= uml.ATTEMPTS:
+            lines = channel.lines() if len(boots) == 1 else [b'"done":0']
+            while not any(b'"done":0' in line for line in lines):
+                time.sleep(0.01)
+                lines = channel.lines()
+            time.sleep(0.2)
+            guest.kill()
+        return wait(guest, channel)
+
+    monkeypatch.setattr(uml, "_wait", kill)
+    with guest_with(agent) as runner:
+        seen = list(runner.run([CALM] * 3))
+    assert [one.ending for one in seen] == [Ending.FINISHED, Ending.LOST, Ending.FINISHED]
+    assert "the guest vanished with status -9" in seen[1].title
+
+
+def test_a_complaint_that_the_kernel_survives_is_laid_to_the_workload_that_caused_it(
+    tmp_path: Path,
+) -> None:
+    """The agent puts on the console what a bad page does, in the second of three workloads."""
+    says = 'write(open("/dev/console", O_WRONLY), "BUG: Bad page state in process\\n", 31)'
+    agent = changed_agent(
+        tmp_path,
+        "play.c",
+        "\tworld_observe();\n",
+        f"\tif (workload->step[0].field[0].number == 3 && {says})\n\t\terrno = 0;\n"
+        "\tworld_observe();\n",
+    )
+    with guest_with(agent) as runner:
+        seen = list(runner.run([CALM, dataclasses.replace(CALM, blocks=3), CALM]))
+        assert sorted(runner.consoles) == [1]
+    assert [one.ending for one in seen] == [Ending.FINISHED, Ending.CRASHED, Ending.FINISHED]
+    assert seen[1].title == "BUG: Bad page state"
 
 
 def test_a_workload_has_the_same_outcome_wherever_it_stands() -> None:
