@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from difftest import facts, plugins
-from difftest.errors import RigError
+from difftest.errors import DifftestError, RigError
 from difftest.progress import progress
 from difftest.store import Store
 from difftest.tally import Run, Tally
@@ -147,17 +147,23 @@ def play(context: Context, task: Task) -> Done:
     with Store.open(context.directory) as store:
         workloads = [codec.from_text(text) for text in store.texts(first, task.length)]
     runs = []
-    with backend.runner(facts.chain(known[task.strategy], known)) as runner:
-        for position, outcome in enumerate(runner.run(workloads)):
-            workload = workloads[position]
-            verdicts = tuple(judge_safely(oracle, workload, outcome) for oracle in oracles)
-            states = states_of(workload, outcome)
-            runs.append(Run(first + position, outcome, verdicts, states))
-        consoles = {first + position: text for position, text in runner.consoles.items()}
-    if len(runs) != len(workloads):
+    try:
+        with backend.runner(facts.chain(known[task.strategy], known)) as runner:
+            outcomes = list(runner.run(workloads))
+            consoles = {first + position: text for position, text in runner.consoles.items()}
+    except DifftestError:
+        raise
+    except Exception as error:  # a backend is anybody's code
         raise RigError(
-            f"backend {task.backend} gave {len(runs)} outcomes for {len(workloads)} workloads"
+            f"backend {task.backend} raised {type(error).__name__} for {task.strategy}: {error}"
+        ) from error
+    if len(outcomes) != len(workloads):
+        raise RigError(
+            f"backend {task.backend} gave {len(outcomes)} outcomes for {len(workloads)} workloads"
         )
+    for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True), first):
+        verdicts = tuple(judge_safely(oracle, workload, outcome) for oracle in oracles)
+        runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
     return Done(Tally(task.strategy, task.backend, task.shard, tuple(runs)), consoles)
 
 

@@ -138,7 +138,7 @@ def run(
         interrupted = running.run(jobs)
         result = running.report()
     for report in reports:
-        click.echo(report.render(result, str(running.directory)), nl=False)
+        click.echo(session.rendered(report, result, running.directory), nl=False)
     click.echo(f"Kept in {running.directory}", err=True)
     if not shutil.which("difftest"):
         click.echo(f"`difftest` is {Path(sys.argv[0]).absolute()}", err=True)
@@ -165,7 +165,7 @@ def report(run: Path, formats: tuple[str, ...], skip: tuple[str, ...]) -> None:
     reports = [loaded.report(name) for name in formats]
     result = session.stored(run)
     for one in reports:
-        click.echo(one.render(result, str(run)), nl=False)
+        click.echo(session.rendered(one, result, run), nl=False)
     sys.exit(RECOMMENDED if result.decision.recommended else NOT_RECOMMENDED)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import difftest
 from difftest import campaign, kernels
 from difftest.assemble import result_of
-from difftest.errors import ToolchainError, UsageError
+from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.patching import touched_files
 from difftest.settings import settings_of
 from difftest.store import Store, find_unfinished
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
+    from difftest.report import Report
     from difftest.result import Result
     from difftest.verdict import Oracle
 
@@ -142,7 +143,7 @@ class Session:
         markdown = self._context.plugins.reports.get("markdown")
         if markdown:
             path = self.directory / f"report{markdown.suffix}"
-            path.write_text(markdown.render(result, str(self.directory)), encoding="utf-8")
+            path.write_text(rendered(markdown, result, self.directory), encoding="utf-8")
         return result
 
 
@@ -184,6 +185,17 @@ def _version(oracles: Sequence[Oracle]) -> str:
     for path in files:
         whole.update(path.name.encode() + b"\0" + path.read_bytes())
     return f"{version('difftest')} {version('hypothesis')} {whole.hexdigest()[:16]}"
+
+
+def rendered(report: Report, result: Result, run: Path) -> str:
+    """Render a result. Raises PluginError if the report does; the run is kept all the same."""
+    try:
+        return report.render(result, str(run))
+    except Exception as error:
+        raise PluginError(
+            f"report {report.name} raised {type(error).__name__}: {error}. The run is kept: "
+            f"`difftest report {run} --format NAME` renders it in another format"
+        ) from error
 
 
 def stored(path: Path) -> Result:

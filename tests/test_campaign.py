@@ -11,7 +11,7 @@ import pytest
 
 from difftest import campaign, plugins, session
 from difftest.backends.model import ModelBackend
-from difftest.errors import RigError
+from difftest.errors import PluginError, RigError
 from difftest.result import encode
 from difftest.store import Store
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from difftest.backends import Runner
     from difftest.outcome import Outcome
+    from difftest.result import Result
     from difftest.strategy import Strategy
     from difftest.workload.workload import Workload
 
@@ -132,6 +133,38 @@ def test_a_backend_that_loses_an_outcome_is_caught(tmp_path: Path) -> None:
         pytest.raises(RigError, match="backend model gave 4 outcomes for 5 workloads"),
     ):
         running.run(1)
+
+
+class Raising(ModelBackend):
+    """A backend with a bug."""
+
+    @contextlib.contextmanager
+    def runner(self, chain: Sequence[Strategy]) -> Iterator[Runner]:
+        yield [][len(chain)]
+
+
+def test_a_backend_that_raises_is_named(tmp_path: Path) -> None:
+    loaded = plugins.load()
+    loaded.backends["model"] = Raising()
+    with (
+        session.begin(loaded, request(workloads=5), tmp_path, ()) as running,
+        pytest.raises(RigError, match="backend model raised IndexError for unpatched"),
+    ):
+        running.run(1)
+
+
+def test_a_report_that_raises_is_named_and_the_run_is_kept(tmp_path: Path) -> None:
+    class Broken:
+        name = "broken"
+        suffix = ".txt"
+
+        def render(self, result: Result, run: str = "RUN") -> str:
+            return f"{1 // 0} {result} {run}"
+
+    result(tmp_path, 1, request(workloads=5))
+    stored = session.stored(tmp_path / "0001")
+    with pytest.raises(PluginError, match="report broken raised ZeroDivisionError"):
+        session.rendered(Broken(), stored, tmp_path / "0001")
 
 
 def test_a_worker_that_dies_is_reported_and_finished_shards_are_kept(

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from difftest.workload.choices import Choices
 from difftest.workload.limits import MAX_BLOCKS, MAX_PAGES
-from difftest.workload.ops import OPS, Copy, Fill, Op, Shape
+from difftest.workload.ops import OP_BYTES, OPS, Copy, Fill, Op, Shape
 from difftest.workload.workload import Map, Workload
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DrawFn, SearchStrategy
+    from hypothesis.strategies import SearchStrategy
 
 SHARD = 250
-"""Workloads drawn together. A smaller number repeats the simple ones that each draw begins with;
-a larger one gives workers less to share: 8 shards in the default run."""
+"""Workloads drawn together: large enough to be worth a worker's while, small enough that eight of
+them, the default run, can be shared out."""
 
 _MAX_OPS = 5
 _MAX_ACTIONS = 2
@@ -27,63 +28,99 @@ _MAX_WINDOWS = 3
 _COMMON_PAGES = 6
 _COMMON_BLOCKS = 8
 
-# One draw each, half of them small: a draw costs Hypothesis 50 µs, and a choice of two
-# strategies is a draw more.
-_BLOCKS = st.sampled_from((*range(1, _COMMON_BLOCKS + 1), *range(1, MAX_BLOCKS + 1, 7)))
-_PAGES = st.sampled_from((*range(1, _COMMON_PAGES + 1), *range(0, MAX_PAGES + 1, 4)))
+# The layout: a head, then a place for each operation, with a place in it for each window.
+_HEAD_BYTES = 24
+_ACTION_BYTES = 1 + OP_BYTES
+_WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
+_STEP_BYTES = 1 + OP_BYTES + _MAX_WINDOWS * _WINDOW_BYTES
+_BYTES = _HEAD_BYTES + _MAX_OPS * _STEP_BYTES
 
 
 @cache
-def _kinds(*, window: bool) -> SearchStrategy[type[Op]]:
+def _kinds(*, window: bool) -> tuple[type[Op], ...]:
     """Kinds of operations, each as often as its weight says."""
     weights = {op: op.weight_in_window if window else op.weight for op in OPS}
-    return st.sampled_from([op for op, weight in weights.items() for _ in range(weight)])
+    return tuple(op for op, weight in weights.items() for _ in range(weight))
 
 
-@st.composite
-def _actions(draw: DrawFn, shape: Shape) -> tuple[Op, ...]:
-    kinds = [draw(_kinds(window=True)) for _ in range(draw(st.integers(0, _MAX_ACTIONS)))]
-    # A mount that is full when the copy comes back is what most of this is about; drawing
-    # actions alone gets there in 8 % of the workloads, this in one of five.
-    if draw(st.integers(0, 4)) == 0:
-        kinds.append(Fill)
-    return tuple(kind.draw(draw, shape) for kind in kinds)
+@cache
+def _kinds_or_none(*, window: bool) -> tuple[type[Op] | None, ...]:
+    """The same, and None: for 2 of 5 operations, for 3 of 5 actions in a window."""
+    kinds = _kinds(window=window)
+    return (*(None for _ in range(len(kinds) * 3 // 2 if window else len(kinds) * 2 // 3)), *kinds)
 
 
-@st.composite
-def _windows(draw: DrawFn, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...], ...]:
-    """Draw what happens in the windows of a copy: one for each missing page, up to a few."""
+def _actions(choose: Choices, shape: Shape) -> tuple[Op, ...]:
+    actions = []
+    for _ in range(_MAX_ACTIONS):
+        part = choose.part(_ACTION_BYTES)
+        kind = part.pick(_kinds_or_none(window=True))
+        if kind:
+            actions.append(kind.draw(part, shape))
+    # A mount that is full when the copy comes back is what most of this is about; the weights
+    # alone do not get there often enough.
+    if choose.chance(1, 3):
+        actions.append(Fill.draw(choose, shape))
+    return tuple(actions)
+
+
+def _windows(choose: Choices, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...], ...]:
+    """Choose what happens in the windows of a copy: one for each missing page, up to a few."""
     mapping = shape.maps[copy.map]
     missing = [page for page, letter in enumerate(copy.source) if letter == "M"]
     windows = []
     for page in missing[:_MAX_WINDOWS]:
         index = min(mapping.offset + copy.page + page, MAX_PAGES - 1)
         aimed = dataclasses.replace(shape, target=(mapping.file, index))
-        windows.append(draw(_actions(aimed)))
+        windows.append(_actions(choose.part(_WINDOW_BYTES), aimed))
     return tuple(windows)
 
 
-@st.composite
-def workloads(draw: DrawFn) -> Workload:
+def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
+    kind = choose.pick(_kinds_or_none(window=False)) or (Copy if needed else None)
+    if kind is None:
+        return None
+    op = kind.draw(choose.part(OP_BYTES), shape)
+    if isinstance(op, Copy):
+        return dataclasses.replace(op, actions=_windows(choose, shape, op))
+    return op
+
+
+def _file(choose: Choices) -> int:
+    common = not choose.chance(1, 3)
+    return choose.between(1, _COMMON_PAGES) if common else choose.between(0, MAX_PAGES)
+
+
+def _map(choose: Choices, files: tuple[int, ...]) -> Map:
+    """A mapping: half of them end where the file does, the others anywhere."""
+    file = choose.below(len(files))
+    offset = choose.pick((0, 0, 0, 1, files[file]))
+    anywhere = choose.chance(1, 2)
+    pages = choose.between(1, _COMMON_PAGES) if anywhere else max(1, files[file] - offset)
+    return Map(file, offset, pages)
+
+
+def decode(piece: bytes) -> Workload:
+    """Return the workload that a piece of _BYTES bytes stands for."""
+    choose = Choices(piece)
+    head = choose.part(_HEAD_BYTES)
+    common = not head.chance(1, 3)
+    blocks = head.between(1, _COMMON_BLOCKS if common else MAX_BLOCKS)
+    files = tuple(_file(head) for _ in range(head.between(1, 3)))
+    maps = tuple(_map(head, files) for _ in range(head.between(1, 3)))
+    shape = Shape(blocks, files, maps)
+    steps: list[Op] = []
+    for number in range(_MAX_OPS):
+        needed = number == _MAX_OPS - 1 and not steps
+        step = _step(choose.part(_STEP_BYTES), shape, needed=needed)
+        if step:
+            steps.append(step)
+    return Workload(blocks, files, maps, tuple(steps))
+
+
+def workloads() -> SearchStrategy[Workload]:
     """Draw a workload."""
-    blocks = draw(_BLOCKS)
-    files = tuple(draw(_PAGES) for _ in range(draw(st.integers(1, 3))))
-    maps = []
-    for _ in range(draw(st.integers(1, 3))):
-        file = draw(st.integers(0, len(files) - 1))
-        offset = draw(st.sampled_from((0, 0, 0, 1, files[file])))
-        # Half of them end where the file does, the others anywhere.
-        rest = max(1, files[file] - offset)
-        pages = draw(st.integers(1 - _COMMON_PAGES, _COMMON_PAGES))
-        maps.append(Map(file, offset, pages if pages > 0 else rest))
-    shape = Shape(blocks, files, tuple(maps))
-    steps = []
-    for _ in range(draw(st.integers(1, _MAX_OPS))):
-        op = draw(_kinds(window=False)).draw(draw, shape)
-        if isinstance(op, Copy):
-            op = dataclasses.replace(op, actions=draw(_windows(shape, op)))
-        steps.append(op)
-    return Workload(blocks, files, tuple(maps), tuple(steps))
+    return st.binary(min_size=_BYTES, max_size=_BYTES).map(decode)
 
 
 def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
@@ -95,7 +132,8 @@ def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
 
     @seed(campaign_seed * 1_000_003 + number)
     @settings(
-        max_examples=count,
+        # Hypothesis begins with the simplest of all: that one belongs to the first shard alone.
+        max_examples=count + 1,
         database=None,
         deadline=None,
         phases=[Phase.generate],
@@ -106,4 +144,4 @@ def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
         drawn.append(workload)
 
     collect()
-    return drawn[:count]
+    return drawn[:count] if number == 0 else drawn[1 : count + 1]

@@ -2,8 +2,9 @@
 """The vocabulary: one class for each operation, in all that difftest knows of it.
 
 Its fields are the words of the text form, in order. Its docstring is its documentation. `draw`
-draws one for a shape; `weight` and `weight_in_window` say how often. `play` does it on the model;
-a function of the same name in `difftest/guest/play.c` does it on a kernel.
+chooses one for a shape, with at most OP_BYTES choices; `weight` and `weight_in_window` say how
+often. `play` does it on the model; a function of the same name in `difftest/guest/play.c` does it
+on a kernel.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from hypothesis import strategies as st
-
 from difftest.workload.limits import MAX_COPY, MAX_PAGES, PAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hypothesis.strategies import DrawFn, SearchStrategy
-
     from difftest.model.kernel import May
     from difftest.model.system import System
+    from difftest.workload.choices import Choices
     from difftest.workload.workload import Map
 
     Tag = Callable[[int], int]
+
+OP_BYTES = 8
+"""The choices that an operation may make, its windows aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Op:
         return ()
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
         raise NotImplementedError
 
     def play(self, system: System, tag: Tag) -> May[int]:
@@ -59,23 +60,19 @@ class Op:
         raise NotImplementedError
 
 
-def _small(limit: int) -> SearchStrategy[int]:
-    """Numbers below `limit`, small ones more often."""
-    return st.integers(0, limit - 1) if limit > 1 else st.just(0)
-
-
-def _draw_place(draw: DrawFn, shape: Shape) -> tuple[int, int, int]:
+def _place(choose: Choices, shape: Shape) -> tuple[int, int, int]:
     """A file, a first page and a number of pages; in a window mostly what the copy wants."""
-    if shape.target and draw(st.integers(0, 2)):
+    aside = choose.chance(1, 3)
+    if shape.target and not aside:
         return *shape.target, 1
-    number = draw(_small(len(shape.files)))
-    return number, *_draw_range(draw, shape.files[number])
+    number = choose.below(len(shape.files))
+    return number, *_range(choose, shape.files[number])
 
 
-def _draw_range(draw: DrawFn, pages: int) -> tuple[int, int]:
+def _range(choose: Choices, pages: int) -> tuple[int, int]:
     """A first page and a number of pages; one in eight goes a page beyond the end."""
-    first = draw(_small(pages))
-    count = draw(st.integers(1, MAX_COPY))
+    first = choose.below(max(1, pages))
+    count = choose.between(1, MAX_COPY)
     rest = max(1, pages - first)
     beyond = count == MAX_COPY and pages < MAX_PAGES
     return first, rest + 1 if beyond else min(count, rest)
@@ -104,11 +101,11 @@ class Copy(Op):
         return self.actions
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        number = draw(_small(len(shape.maps)))
-        page, pages = _draw_range(draw, shape.maps[number].pages)
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        number = choose.below(len(shape.maps))
+        page, pages = _range(choose, shape.maps[number].pages)
         length = min(pages, MAX_COPY)
-        letters = draw(st.integers(0, 2**length - 1))
+        letters = choose.below(2**length)
         return cls(number, page, "".join("MR"[letters >> i & 1] for i in range(length)))
 
     def play(self, system: System, tag: Tag) -> May[int]:
@@ -131,9 +128,9 @@ class Zeropage(Op):
     pages: int
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        number = draw(_small(len(shape.maps)))
-        return cls(number, *_draw_range(draw, shape.maps[number].pages))
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        number = choose.below(len(shape.maps))
+        return cls(number, *_range(choose, shape.maps[number].pages))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - zeros have no tag
         to = system.maps[self.map].vm_start + self.page * PAGE_SIZE
@@ -153,8 +150,8 @@ class Write(Op):
     pages: int
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        return cls(*_draw_place(draw, shape))
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(*_place(choose, shape))
 
     def play(self, system: System, tag: Tag) -> May[int]:
         tags = [tag(i) for i in range(self.pages)]
@@ -175,8 +172,8 @@ class Fill(Op):
     leave: int
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:  # noqa: ARG003 - any mount can be filled
-        return cls(draw(st.sampled_from((0, 0, 0, 1, 1, 2))))
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - any mount can be filled
+        return cls(choose.pick((0, 0, 0, 1, 1, 2)))
 
     def play(self, system: System, tag: Tag) -> May[int]:
         pages = system.sb.max_blocks - system.used() - self.leave
@@ -199,8 +196,8 @@ class Free(Op):
     pages: int
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:  # noqa: ARG003 - the filler may have any size
-        return cls(draw(st.integers(1, 3)))
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - the filler may have any size
+        return cls(choose.between(1, 3))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         system.filler_pages = max(0, system.filler_pages - self.pages)
@@ -219,10 +216,10 @@ class Truncate(Op):
     pages: int
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        number, page, _ = _draw_place(draw, shape)
-        pages = draw(st.integers(-MAX_PAGES, MAX_PAGES))
-        return cls(number, pages if pages >= 0 else page)
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        number, page, _ = _place(choose, shape)
+        anywhere = choose.chance(1, 2)
+        return cls(number, choose.between(0, MAX_PAGES) if anywhere else page)
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "ftruncate"
@@ -241,8 +238,8 @@ class Punch(Op):
     pages: int
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        return cls(*_draw_place(draw, shape))
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(*_place(choose, shape))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "fallocate"
@@ -259,8 +256,8 @@ class Munmap(Op):
     map: int
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        return cls(draw(_small(len(shape.maps))))
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(choose.below(len(shape.maps)))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "munmap"
@@ -277,8 +274,8 @@ class Unregister(Op):
     map: int
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:
-        return cls(draw(_small(len(shape.maps))))
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(choose.below(len(shape.maps)))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "unregister"
@@ -293,7 +290,7 @@ class MunmapSource(Op):
     weight = 0
 
     @classmethod
-    def draw(cls, draw: DrawFn, shape: Shape) -> Op:  # noqa: ARG003 - there is but one source
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - there is but one source
         return cls()
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from difftest.ledger import EEXIST, EFAULT, ENOENT, ENOMEM, Attempt, Ledger
@@ -29,20 +30,29 @@ STATES = (
 
 
 def states_of(workload: Workload, outcome: Outcome) -> tuple[str, ...]:
-    """Return the states that a workload came through, in the order of STATES."""
+    """Return the states that a workload came through, in the order of STATES.
+
+    As far as its outcome can be followed: one that lacks a result ends there.
+    """
     found = set()
     if any(isinstance(one, Window) for one in outcome.trace):
         found.add(STATES[0])
     ledger = Ledger(workload, outcome)
-    for event in ledger.walk():
-        if not isinstance(event, Attempt):
-            continue
-        if event.retried:
-            found |= {_AT_RETRY[reason] for reason in event.reasons}
-            if event.installed:
-                found.add("retry that succeeded")
-        elif ENOMEM in event.reasons:
-            found.add("first try with no block left")
-        if event.page and not event.installed:
-            found.add("partial copy")
+    with contextlib.suppress(LookupError):
+        for event in ledger.walk():
+            if isinstance(event, Attempt):
+                found |= _states_at(event)
     return tuple(state for state in STATES if state in found)
+
+
+def _states_at(event: Attempt) -> set[str]:
+    found = set()
+    if event.retried:
+        found |= {_AT_RETRY[reason] for reason in event.reasons}
+        if event.installed:
+            found.add("retry that succeeded")
+    elif ENOMEM in event.reasons:
+        found.add("first try with no block left")
+    if event.page and not event.installed:
+        found.add("partial copy")
+    return found

@@ -3,14 +3,21 @@
 
 from collections import Counter
 
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+import strategies
 from difftest.backends.model import ModelBackend
 from difftest.outcome import Step
 from difftest.strategy import Strategy
 from difftest.workload import generate
+from difftest.workload.codec import to_text
 from difftest.workload.ops import OPS
 from difftest.workload.states import STATES, states_of
 from difftest.workload.workload import Workload
 
+NAIVE_HOLD = strategies.naive_hold.STRATEGY
 BASELINE = Strategy(name="unpatched", claim="", model_patch="")
 
 
@@ -29,6 +36,55 @@ def test_seeds_and_shards_draw_different_workloads() -> None:
 
 def test_a_shard_has_as_many_as_asked_for() -> None:
     assert [len(generate.shard(1, 0, count)) for count in (1, 7, 250)] == [1, 7, 250]
+
+
+def test_workloads_are_drawn_one_by_one_and_not_from_each_other() -> None:
+    """A bound on a failure rate counts independent draws: Hypothesis must not mutate examples."""
+    workloads = drawn(13)
+    assert len(set(map(to_text, workloads))) >= 0.995 * len(workloads)
+    assert Counter(count_draws(generate.workloads())) == Counter({1: 50})
+
+
+def count_draws(strategy: SearchStrategy[Workload]) -> list[int]:
+    """Return how many choices each of 50 examples takes."""
+    counts: list[int] = []
+
+    @settings(max_examples=50, database=None, phases=[Phase.generate])
+    @given(st.data())
+    def collect(data: st.DataObject) -> None:
+        before = len(data.conjecture_data.nodes)
+        data.draw(strategy)
+        counts.append(len(data.conjecture_data.nodes) - before)
+
+    collect()
+    return counts
+
+
+@given(generate.workloads())
+def test_no_workload_is_empty(workload: Workload) -> None:
+    assert workload.steps
+
+
+def test_zeros_are_the_simplest_workload() -> None:
+    simplest = generate.decode(bytes(1000))
+    assert to_text(simplest) == (
+        "mount blocks=1\nfile pages=1\nmap file=0 offset=0 pages=1\n"
+        "copy map=0 page=0 source=M\n  window\n"
+    )
+
+
+def test_shrinking_finds_a_short_workload() -> None:
+    """The block that naive_hold leaks, in few lines, though Hypothesis sees nothing but bytes."""
+    with ModelBackend().runner([NAIVE_HOLD]) as runner:
+
+        def leaks(workload: Workload) -> bool:
+            (outcome,) = runner.run([workload])
+            return bool(outcome.left)
+
+        found = find(
+            generate.workloads(), leaks, settings=settings(database=None, max_examples=3000)
+        )
+    assert to_text(found).count("\n") <= 9
 
 
 def test_every_state_is_common_and_the_full_retry_most_of_all() -> None:
