@@ -74,6 +74,7 @@ struct map {
 
 struct world {
 	int blocks;
+	long used;		/* blocks, as world_used() last saw them */
 	int files;
 	int maps;
 	int root;		/* the mount's directory */

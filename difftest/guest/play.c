@@ -91,7 +91,7 @@ static long op_write(struct step *step)
 
 static long op_fill(struct step *step)
 {
-	long pages = world.blocks - world_used() - step->field[0].number;
+	long pages = world.blocks - world.used - step->field[0].number;
 	long ret;
 
 	if (pages <= 0)

@@ -22,7 +22,8 @@
  * two ever merge; all of them share one page of the page table.
  */
 #define MAP_BASE 0x20000000UL
-#define MAP_STRIDE ((MAX_PAGES + 2) * PAGE)
+#define MAP_PAGES (MAX_PAGES + 2)
+#define MAP_STRIDE (MAP_PAGES * PAGE)
 
 struct world world;
 
@@ -113,7 +114,8 @@ long world_used(void)
 
 	if (fstatfs(world.root, &fs))
 		die("fstatfs: %s", strerror(errno));
-	return fs.f_blocks - fs.f_bfree;
+	world.used = fs.f_blocks - fs.f_bfree;
+	return world.used;
 }
 
 /* The tag that fills a page; 0 for zeros; -1 for anything else. */
@@ -186,18 +188,14 @@ static void observe_file(int fd, const unsigned char *cached)
 }
 
 /* Page-table entries, and what memory holds where there is one. */
-static void observe_map(struct map *map)
+static void observe_map(struct map *map, const uint64_t *entry)
 {
-	uint64_t entry[MAX_PAGES];
-	long i, length = map->pages * sizeof(*entry);
+	long i;
 
 	if (!map->mapped) {
 		out_str("null");
 		return;
 	}
-	if (pread(pagemap, entry, length,
-		  (uintptr_t)map->address / PAGE * sizeof(*entry)) != length)
-		die("pagemap: %s", strerror(errno));
 	out_str("[");
 	for (i = 0; i < map->pages; i++) {
 		if (i)
@@ -213,9 +211,14 @@ static void observe_map(struct map *map)
 void world_observe(void)
 {
 	unsigned char cached[MAX_FILES * MAX_PAGES];
+	uint64_t entry[MAX_MAPS * MAP_PAGES];
+	long length = world.maps * MAP_PAGES * sizeof(*entry);
 	int i;
 
 	look_into_cache(cached);
+	if (pread(pagemap, entry, length, MAP_BASE / PAGE * sizeof(*entry)) !=
+	    length)
+		die("pagemap: %s", strerror(errno));
 	out_str("{\"files\":[");
 	for (i = 0; i < world.files; i++) {
 		if (i)
@@ -228,7 +231,7 @@ void world_observe(void)
 	for (i = 0; i < world.maps; i++) {
 		if (i)
 			out_str(",");
-		observe_map(&world.map[i]);
+		observe_map(&world.map[i], entry + i * MAP_PAGES);
 	}
 	out_str("]}");
 	out_line();
