@@ -310,3 +310,37 @@ def test_a_patch_that_does_not_apply_names_hunk_file_and_what_was_found(tmp_path
     assert "mm/shmem.c, hunk 1 of 1" in done.stderr
     assert "expected: \t\treturn -ENOSPC;" in done.stderr
     assert "found:    \t\treturn -ENOMEM;" in done.stderr
+
+
+@pytest.mark.kernel
+def test_kernels_are_fetched_built_and_listed() -> None:
+    fetched = difftest("kernel", "fetch")
+    assert fetched.returncode == 0, fetched.stderr
+    shmem = Path(fetched.stdout.strip()) / "mm" / "shmem.c"
+    assert "We may have got a page" not in shmem.read_text(encoding="utf-8")
+    built = difftest("kernel", "build", "--strategy", "unpatched")
+    assert built.returncode == 0, built.stderr
+    name, _, digest = built.stdout.strip().partition(": ")
+    assert name == "unpatched"
+    assert digest in difftest("kernel", "list").stdout
+
+
+def test_a_cleaned_cache_lists_nothing(tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+    assert difftest("kernel", "clean", "--all", DIFFTEST_CACHE=cache).stdout == "0 MB freed\n"
+    assert "no kernel is built yet" in difftest("kernel", "list", DIFFTEST_CACHE=cache).stdout
+
+
+@pytest.mark.kernel
+def test_doctor_finds_a_machine_that_runs_kernels_sound() -> None:
+    done = difftest("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "uml: can run now" in done.stdout
+
+
+def test_doctor_names_what_is_missing_and_the_command_that_installs_it(tmp_path: Path) -> None:
+    done = difftest("doctor", PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "model: can" in done.stdout
+    assert "flex" in done.stdout
+    assert "apt-get install" in done.stdout.splitlines()[-1]
