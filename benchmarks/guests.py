@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from difftest import facts
+from difftest import facts, kernels
 from difftest.backends import uml
 from difftest.backends.channel import Channel
 from strategies import STRATEGIES
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BACKEND = uml.UmlBackend("6.1")
+BACKEND = uml.UmlBackend(kernels.SERIES["6.1"])
 
 
 @contextlib.contextmanager

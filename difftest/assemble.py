@@ -47,7 +47,7 @@ def result_of(parts: Parts) -> Result:
     """Compare and decide, on whatever there is so far. Equal parts give equal results."""
     settings = parts.settings
     strategies, known = settings.compared(), settings.known()
-    facts = {one.name: facts_of(one, known) for one in strategies}
+    facts = {one.name: facts_of(one, known, settings.backends) for one in strategies}
     names = list(facts)
     baseline = BASELINE if BASELINE in names else names[0]
     texts = parts.workloads()

@@ -19,6 +19,7 @@ from difftest.workload.ops import OPS, Op
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from difftest.backends import Backend
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
 
@@ -29,7 +30,7 @@ def listing(plugins: Plugins) -> str:
         "strategies": [(one.name, one.claim) for one in plugins.strategies.values()],
         "oracles": [(one.name, one.question) for one in plugins.oracles.values()],
         "reports": [(one.name, _first_line(one)) for one in plugins.reports.values()],
-        "backends": [(one.name, one.missing() or "ready") for one in plugins.backends.values()],
+        "backends": [(one.name, _state(one)) for one in plugins.backends.values()],
         "operations": [(op.name, _first_line(op)) for op in OPS],
         "kernels": [
             (one.digest, f"{one.series}: {', '.join(one.labels)}") for one in kernels.list_kernels()
@@ -107,6 +108,11 @@ def _side_by_side(left: str, patch: str, right: str, other: str | None) -> Itera
         return
     for a, b in zip_longest(ours, theirs, fillvalue=""):
         yield f"{a:<{width}} | {b}".rstrip()
+
+
+def _state(backend: Backend) -> str:
+    state = backend.missing() or "ready"
+    return state if backend.default else f"{state}, when named with --backend"
 
 
 def _first_line(thing: object) -> str:

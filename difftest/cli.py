@@ -47,7 +47,11 @@ _strategy = click.option(
     "--strategy", "strategies", multiple=True, metavar="NAME", help="A strategy (repeatable)."
 )
 _backend = click.option(
-    "--backend", "backends", multiple=True, metavar="NAME", help="A backend (repeatable)."
+    "--backend",
+    "backends",
+    multiple=True,
+    metavar="NAME",
+    help="A backend (repeatable): model, uml:5.10, uml:6.1, uml:6.12 or a plugin's.",
 )
 _oracle = click.option(
     "--oracle", "oracles", multiple=True, metavar="NAME", help="An oracle (repeatable)."
@@ -189,15 +193,15 @@ def replay(
     """Run one workload and tell it step by step.
 
     FILE holds the text of a workload (- for standard input), as runs leave them in
-    RUN/witnesses. Without --strategy: the baseline. Without --backend: all of them.
+    RUN/witnesses. Without --strategy: the baseline. Without --backend: the model and Linux 6.1.
 
     Exit status: 0 no oracle fails; 1 one does; 2 bad usage, or the rig failed.
     """
     loaded = plugins.load(skip)
-    chosen = session.strategies_of(loaded, strategies, patches, default=(BASELINE,))
+    places, left_out = session.backends_of(loaded, backends)
+    chosen = session.strategies_of(loaded, strategies, patches, places, default=(BASELINE,))
     judges = session.oracles_of(loaded, oracles)
     parsed = codec.from_text(workload.read(), workload.name)
-    places, left_out = session.backends_of(loaded, backends)
     for name, reason in left_out.items():
         click.echo(f"difftest: {name} is left out: {reason}", err=True)
     replays = [
@@ -233,7 +237,7 @@ def kernel() -> None:
     """Fetch, build, list and remove the kernels that strategies run on."""
 
 
-_series = click.argument("series", type=click.Choice(kernels.SERIES), default=kernels.SERIES[-1])
+_series = click.argument("series", type=click.Choice(list(kernels.SERIES)), default=kernels.DEFAULT)
 
 
 @kernel.command()

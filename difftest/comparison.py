@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from difftest.facts import MODEL
+from difftest.kernels.series import comparable
 from difftest.parting import parting
 from difftest.result import Cell, Conformance, Control, Reached, Witness
 from difftest.verdict import Value
@@ -120,7 +121,10 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def conformance(strategy: str, runs: Runs, backends: Iterable[str]) -> list[Conformance]:
-    """Compare whole outcomes of the model with those of each other backend, by number."""
+    """Compare whole outcomes of the model with those of each other backend, by number.
+
+    The model is that of one series: what is known to differ on the backend's is allowed for.
+    """
     return [
         _conformance(strategy, backend, runs.get(MODEL, {}), runs.get(backend, {}))
         for backend in backends
@@ -132,7 +136,7 @@ def _conformance(
     strategy: str, backend: str, here: Mapping[int, Run], there: Mapping[int, Run]
 ) -> Conformance:
     pairs = {
-        number: (here[number].outcome, there[number].outcome)
+        number: comparable(here[number].outcome, MODEL, there[number].outcome, backend)
         for number in sorted(here.keys() & there.keys())
         if here[number].outcome.known and there[number].outcome.known
     }

@@ -46,17 +46,22 @@ def chain(strategy: Strategy, known: Mapping[str, Strategy]) -> tuple[Strategy, 
     return tuple(reversed(links))
 
 
-def facts_of(strategy: Strategy, known: Mapping[str, Strategy]) -> PatchFacts:
+def facts_of(
+    strategy: Strategy, known: Mapping[str, Strategy], backends: Iterable[str] = ()
+) -> PatchFacts:
     """Read a strategy's patches, together with those of the strategies it stands on.
 
+    Files and lines are those for the newest series that `backends` run, else for the newest.
     Raises PatchError for text that is no patch, and as `chain` does.
     """
     links = chain(strategy, known)
     series = set(links[0].kernel_patches).intersection(*(link.kernel_patches for link in links))
     by_age = sorted(series, key=_age)
     model = all(link.model_patch is not None for link in links)
+    run = {backend.partition(":")[2] for backend in backends}
     if by_age:
-        patches = [(link.name, link.kernel_patches[by_age[-1]]) for link in links]
+        newest = max(by_age, key=lambda one: (one in run, by_age.index(one)))
+        patches = [(link.name, link.kernel_patches[newest]) for link in links]
     else:
         patches = [(link.name, link.model_patch or "") for link in links]
     files = [path for name, text in patches for path in touched_files(text, f"strategy {name}")]

@@ -7,6 +7,7 @@ import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 from difftest import facts
+from difftest.kernels.series import comparable
 from difftest.outcome import Ending, Outcome, Step, Window
 from difftest.parting import parting
 from difftest.verdict import Value, Verdict, judge_safely
@@ -112,7 +113,8 @@ def render(workload: Workload, replays: Sequence[Replay]) -> str:
     for number, one in enumerate(replays):
         for other in replays[number + 1 :]:
             if one.strategy == other.strategy:
-                parted = parting(one.outcome, other.outcome, one.backend, other.backend)
+                left, right = comparable(one.outcome, one.backend, other.outcome, other.backend)
+                parted = parting(left, right, one.backend, other.backend)
                 both = f"{one.backend} and {other.backend}"
                 lines.append(
                     f"{one.strategy}: {both} part: {parted}"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for; empty tuples mean all there is."""
+    """What the command line asks for; empty tuples mean all there is, or all by default."""
 
     strategies: tuple[str, ...]
     patches: tuple[Path, ...]
@@ -50,16 +50,21 @@ def strategies_of(
     plugins: Plugins,
     names: Sequence[str],
     patches: Sequence[Path],
+    backends: Sequence[Backend] = (),
     default: Sequence[str] = (),
 ) -> list[Strategy]:
-    """Return the strategies of these names (else of `default`, else all), then those of patches."""
+    """Return the strategies of these names (else of `default`, else all), then those of patches.
+
+    A patch file does not say which kernel it is for: it is taken to be for those of `backends`.
+    """
     chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
     if not chosen:
         chosen = list(plugins.strategies.values())
-    return chosen + [_of_patch(path, plugins) for path in patches]
+    series = [backend.name.partition(":")[2] for backend in backends if ":" in backend.name]
+    return chosen + [_of_patch(path, plugins, series or [kernels.DEFAULT]) for path in patches]
 
 
-def _of_patch(path: Path, plugins: Plugins) -> Strategy:
+def _of_patch(path: Path, plugins: Plugins, series: Sequence[str]) -> Strategy:
     """Make a strategy of a patch file: for kernels only, named after the file."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -72,7 +77,7 @@ def _of_patch(path: Path, plugins: Plugins) -> Strategy:
     return Strategy(
         name=path.stem,
         claim=f"The patch in {path.name}.",
-        kernel_patches=MappingProxyType(dict.fromkeys(kernels.SERIES, text)),
+        kernel_patches=MappingProxyType(dict.fromkeys(series, text)),
     )
 
 
@@ -83,10 +88,10 @@ def oracles_of(plugins: Plugins, names: Sequence[str]) -> list[Oracle]:
 
 
 def backends_of(plugins: Plugins, names: Sequence[str]) -> tuple[list[Backend], dict[str, str]]:
-    """Return the backends of these names. Without names: all that this machine can run.
+    """Return the backends of these names. Without names: the default ones that can run here.
 
-    The second is the rest of them, with the reason why not. One that is named and cannot run
-    raises ToolchainError.
+    The second is the rest of the default ones, with the reason why not. One that is named and
+    cannot run raises ToolchainError.
     """
     if names:
         chosen = [plugins.backend(name) for name in dict.fromkeys(names)]
@@ -94,11 +99,9 @@ def backends_of(plugins: Plugins, names: Sequence[str]) -> tuple[list[Backend], 
             if missing := backend.missing():
                 raise ToolchainError(f"backend {backend.name} cannot run here: {missing}")
         return chosen, {}
-    left_out = {}
-    for backend in plugins.backends.values():
-        if missing := backend.missing():
-            left_out[backend.name] = missing
-    return [one for one in plugins.backends.values() if one.name not in left_out], left_out
+    chosen = [backend for backend in plugins.backends.values() if backend.default]
+    left_out = {one.name: missing for one in chosen if (missing := one.missing())}
+    return [one for one in chosen if one.name not in left_out], left_out
 
 
 def unsupported(backend: Backend, strategy: Strategy, plugins: Plugins) -> str:
@@ -151,9 +154,9 @@ class Session:
 def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -> Iterator[Session]:
     """Open the run that was asked for: the unfinished one of the same settings, or a new one."""
     started = time.monotonic()
-    strategies = strategies_of(plugins, asked.strategies, asked.patches)
-    oracles = oracles_of(plugins, asked.oracles)
     backends, left_out = backends_of(plugins, asked.backends)
+    strategies = strategies_of(plugins, asked.strategies, asked.patches, backends)
+    oracles = oracles_of(plugins, asked.oracles)
     for name, reason in left_out.items():
         print(f"difftest: {name} is left out: {reason}", file=sys.stderr)  # noqa: T201
     settings = settings_of(

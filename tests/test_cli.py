@@ -216,6 +216,7 @@ def test_without_the_tools_the_model_runs_and_says_what_is_left_out(tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     assert "uml:6.1 is left out: not installed here: " in done.stderr
+    assert "uml:6.12" not in done.stderr
     assert "apt-get install" in done.stderr
     assert "No real kernel was run" in done.stdout
     asked = difftest("run", "--backend", "uml:6.1", "--workloads", 1, PATH=str(tools))
@@ -227,6 +228,9 @@ def test_list_and_show_know_everything() -> None:
     listed = difftest("list").stdout
     for word in ("release_page", "page_leak", "markdown", "uml:6.1", "munmap_source"):
         assert f"  {word} " in listed or f"  {word}\n" in listed
+    rows = {line.split()[0]: line for line in listed.splitlines() if line.startswith("  uml:")}
+    named = {name for name, row in rows.items() if row.endswith("when named with --backend")}
+    assert (set(rows), named) == ({"uml:5.10", "uml:6.1", "uml:6.12"}, {"uml:5.10", "uml:6.12"})
     shown = difftest("show", "release_page", COLUMNS="200").stdout
     assert "kernel 6.1" in shown
     assert "put_page(*pagep)" in shown

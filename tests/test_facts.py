@@ -84,6 +84,25 @@ def test_series_sort_by_age_and_lines_are_those_of_the_newest() -> None:
     assert not facts.model
 
 
+def test_lines_are_those_of_the_newest_series_that_was_run() -> None:
+    patches = {
+        "5.10": patch("mm/old.c", [], ["b"]),
+        "6.1": patch("mm/old.c", ["a"], ["b"]),
+        "6.12": patch("mm/new.c", ["a"], ["b", "c"]),
+    }
+    one = Strategy(name="x", claim="", kernel_patches=patches)
+    lines = {
+        backends: (facts.files, facts.added, facts.removed)
+        for backends in (("model", "uml:5.10", "uml:6.1"), ("model",), ("qemu:5.10",))
+        for facts in [facts_of(one, {}, backends)]
+    }
+    assert lines == {
+        ("model", "uml:5.10", "uml:6.1"): (("mm/old.c",), 1, 1),
+        ("model",): (("mm/new.c",), 2, 1),
+        ("qemu:5.10",): (("mm/old.c",), 1, 0),
+    }
+
+
 def test_lines_are_those_of_the_model_if_there_is_no_kernel_patch() -> None:
     model = patch("mm/userfaultfd.py", ["else:", "    BUG_ON(page)"], ["pass"], "    return 0")
     facts = facts_of(Strategy(name="x", claim="", model_patch=model), {})

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 import difftest
-from difftest import hookspecs, plugins
+from difftest import hookspecs, plugins, session
 from difftest.errors import PluginError, UsageError
 
 PACKAGE = Path(__file__).parent / "data" / "plugin"
@@ -39,7 +39,17 @@ def test_everything_bundled_is_there_in_order() -> None:
     assert list(loaded.strategies)[:2] == ["unpatched", "remove_bug_on"]
     assert next(iter(loaded.oracles)) == "no_kernel_bug"
     assert list(loaded.reports) == ["table", "markdown", "json"]
-    assert list(loaded.backends) == ["model", "uml:6.1"]
+    assert list(loaded.backends) == ["model", "uml:5.10", "uml:6.1", "uml:6.12"]
+
+
+def test_a_run_that_names_no_backend_needs_one_kernel() -> None:
+    loaded = plugins.load()
+    default = [one.name for one in loaded.backends.values() if one.default]
+    assert default == ["model", "uml:6.1"]
+    chosen, left_out = session.backends_of(loaded, [])
+    assert [one.name for one in chosen] + list(left_out) == default
+    named, _ = session.backends_of(loaded, ["model"])
+    assert [one.name for one in named] == ["model"]
 
 
 def test_a_third_partys_package_shows_in_the_table(tmp_path: Path) -> None:

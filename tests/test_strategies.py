@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import strategies
-from difftest import facts
+from difftest import facts, kernels
 from difftest.backends.model import ModelBackend, ModelRunner, _load
 from difftest.patching import touched_files
 from difftest.workload import generate
@@ -32,15 +32,16 @@ def test_a_strategy_tells_its_story(strategy: Strategy) -> None:
     assert strategy.claim.endswith(".")
     assert strategy.reference
     assert strategy.weakness
-    assert set(strategy.kernel_patches) == {"6.1"}
+    assert set(strategy.kernel_patches) == set(kernels.SERIES)
     assert strategy.model_patch is not None
 
 
+@pytest.mark.parametrize("series", kernels.SERIES)
 @pytest.mark.parametrize("strategy", FIXES, ids=lambda one: one.name)
-def test_model_and_kernel_patch_touch_the_same_files(strategy: Strategy) -> None:
+def test_model_and_kernel_patch_touch_the_same_files(strategy: Strategy, series: str) -> None:
     assert strategy.model_patch is not None
     model = touched_files(strategy.model_patch, strategy.name)
-    kernel = touched_files(strategy.kernel_patches["6.1"], strategy.name)
+    kernel = touched_files(strategy.kernel_patches[series], strategy.name)
     assert [name.removesuffix(".py") for name in model] == [
         name.removesuffix(".c") for name in kernel
     ]

@@ -32,9 +32,14 @@ class Runner(Protocol):
 
 
 class Backend(Protocol):
-    """A place where workloads run. `name` is what `--backend` calls it."""
+    """A place where workloads run. `name` is what `--backend` calls it.
+
+    A run that names no backends takes those that are `default`: the others take long to make
+    ready, or tell nothing new as a rule.
+    """
 
     name: str
+    default: bool
 
     def missing(self) -> str:
         """Return "" if this machine can run it, else what it lacks and how to install that."""
@@ -61,5 +66,6 @@ class Backend(Protocol):
 def difftest_backends() -> Sequence[Backend]:
     from difftest.backends.model import ModelBackend  # noqa: PLC0415 - they import the protocol
     from difftest.backends.uml import UmlBackend  # noqa: PLC0415
+    from difftest.kernels import SERIES  # noqa: PLC0415
 
-    return (ModelBackend(), UmlBackend("6.1"))
+    return (ModelBackend(), *map(UmlBackend, SERIES.values()))

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from difftest.backends import console
 from difftest.backends.transcript import Garbage, Transcript
 from difftest.outcome import Ending, Outcome
 
@@ -27,15 +26,21 @@ class Boot:
 
     @classmethod
     def of(
-        cls, transcript: Transcript, lines: list[bytes], text: str, status: int, silence: float
+        cls,
+        transcript: Transcript,
+        lines: list[bytes],
+        text: str,
+        complaint: Complaint | None,
+        status: int,
+        silence: float,
     ) -> Self:
-        """Read the lines that the agent wrote into `transcript`, and the console."""
+        """Read the lines that the agent wrote into `transcript`."""
         garbage = ""
         try:
             transcript.read(lines)
         except Garbage as error:
             garbage = str(error)
-        return cls(transcript, garbage, text, console.read(text), status, silence)
+        return cls(transcript, garbage, text, complaint, status, silence)
 
     @property
     def never_came_up(self) -> bool:

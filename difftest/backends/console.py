@@ -5,8 +5,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from difftest.outcome import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +81,18 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
 )
 
 
-def read(text: str) -> Complaint | None:
-    """Return what a console complains of, None if of nothing."""
+def read(text: str, renamed: Mapping[tuple[str, str], str] = _NOTHING) -> Complaint | None:
+    """Return what a console complains of, None if of nothing.
+
+    `renamed` gives other names for functions, by file and name, as `Series.renamed` has them.
+    """
     for pattern, ending, title in _PATTERNS:
         match = pattern.search(text)
         if match:
+            words = match.groupdict()
+            if "where" in words:
+                where = words["where"]
+                words["where"] = renamed.get((words["file"], where), where)
             fatal = "Kernel panic - not syncing" in text[match.start() :]
-            return Complaint(ending, title.format(**match.groupdict()), fatal)
+            return Complaint(ending, title.format(**words), fatal)
     return None

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 class ModelBackend:
     name = "model"
+    default = True
 
     def missing(self) -> str:
         return ""

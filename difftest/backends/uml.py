@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from difftest import kernels
-from difftest.backends import cpu
+from difftest.backends import console, cpu
 from difftest.backends.boot import Boot
 from difftest.backends.channel import Channel
 from difftest.backends.transcript import Transcript
@@ -27,8 +27,9 @@ from difftest.toolchain import PACKAGES, require
 from difftest.workload.codec import to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from difftest.kernels import Series
     from difftest.strategy import Strategy
     from difftest.workload.workload import Workload
 
@@ -58,8 +59,9 @@ _ARGUMENTS = (
 
 
 class UmlBackend:
-    def __init__(self, series: str) -> None:
-        self.name = f"uml:{series}"
+    def __init__(self, series: Series) -> None:
+        self.name = f"uml:{series.name}"
+        self.default = series.name == kernels.DEFAULT
         self._series = series
 
     def missing(self) -> str:
@@ -70,25 +72,27 @@ class UmlBackend:
         return ""
 
     def supports(self, strategy: Strategy) -> str:
-        if self._series in strategy.kernel_patches:
+        if self._series.name in strategy.kernel_patches:
             return ""
-        return f"no patch for {self._series}"
+        return f"no patch for {self._series.name}"
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
         agent()
         return self._kernel(chain).digest
 
     def _kernel(self, chain: Sequence[Strategy]) -> kernels.Kernel:
+        series = self._series.name
         patches = [
-            kernels.Patch(f"strategy {one.name}", one.kernel_patches[self._series]) for one in chain
+            kernels.Patch(f"strategy {one.name}", one.kernel_patches[series]) for one in chain
         ]
-        return kernels.build(self._series, patches, chain[-1].name)
+        return kernels.build(series, patches, chain[-1].name)
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[UmlRunner]:
         kernel = self._kernel(chain)
         with tempfile.TemporaryDirectory(prefix="difftest-uml-") as folder, cpu.slot() as number:
-            yield UmlRunner(kernel.linux, _initrd(kernel, agent(), Path(folder)), number)
+            initrd = _initrd(kernel, agent(), Path(folder))
+            yield UmlRunner(kernel.linux, initrd, number, self._series.renamed)
 
 
 def _initrd(kernel: kernels.Kernel, init: Path, folder: Path) -> Path:
@@ -107,8 +111,11 @@ def _initrd(kernel: kernels.Kernel, init: Path, folder: Path) -> Path:
 class UmlRunner:
     """Boots a kernel as often as it takes to play all workloads."""
 
-    def __init__(self, linux: Path, initrd: Path, number: int) -> None:
+    def __init__(
+        self, linux: Path, initrd: Path, number: int, renamed: Mapping[tuple[str, str], str]
+    ) -> None:
         self._linux = linux
+        self._renamed = renamed
         self._initrd = initrd
         self._cpu = number
         self._folder = initrd.parent
@@ -131,9 +138,9 @@ class UmlRunner:
                     self.consoles[first] = boot.console
                     yield from [boot.unfinished()] * (len(texts) - first)
                     return
-                for outcome, console in self._seen(boot, texts[first:]):
-                    if console:
-                        self.consoles[first] = console
+                for outcome, last_words in self._seen(boot, texts[first:]):
+                    if last_words:
+                        self.consoles[first] = last_words
                     yield outcome
                     first += 1
 
@@ -195,8 +202,14 @@ class UmlRunner:
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
         text = output.read_text(encoding="utf-8", errors="replace")
-        transcript = Transcript(first, channel.count)
-        return Boot.of(transcript, channel.lines(), text, guest.returncode, SILENCE if hung else 0)
+        return Boot.of(
+            Transcript(first, channel.count),
+            channel.lines(),
+            text,
+            console.read(text, self._renamed),
+            guest.returncode,
+            SILENCE if hung else 0,
+        )
 
 
 def _wait(guest: subprocess.Popen[bytes], channel: Channel) -> bool:

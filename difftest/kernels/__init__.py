@@ -6,14 +6,17 @@ from __future__ import annotations
 from difftest.kernels import cache, source
 from difftest.kernels.build import base_name, build, digest
 from difftest.kernels.cache import CachedKernel, Kernel, list_kernels
-from difftest.kernels.source import SERIES, fetch
+from difftest.kernels.series import DEFAULT, SERIES, Series
+from difftest.kernels.source import fetch
 from difftest.kernels.tree import Patch
 
 __all__ = (
+    "DEFAULT",
     "SERIES",
     "CachedKernel",
     "Kernel",
     "Patch",
+    "Series",
     "build",
     "clean",
     "digest",

@@ -4,42 +4,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import threading
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from difftest import patching
 from difftest.errors import ToolchainError, UsageError
-from difftest.kernels import cache
+from difftest.kernels import apt, cache
+from difftest.kernels.series import SERIES
 from difftest.progress import progress
-from difftest.toolchain import DISK_NEEDED, CommandError, disk_full, require, run
+from difftest.toolchain import DISK_NEEDED, disk_full, require, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-#: The kernel series that there are patches for, below `patches/`.
-SERIES: tuple[str, ...] = ("6.1",)
-
-#: The state of apt that a download needs is kept apart from the system's, so that it needs no root,
-#: works with empty package lists and changes nothing. Sources and keyrings are the system's: apt
-#: verifies what it fetches with them. Hooks are the system's own housekeeping: not ours to run.
-_APT_CONFIG = """\
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-Dir::State "{state}";
-Dir::State::Lists "{state}/lists";
-Dir::Cache "{cache}";
-Acquire::Languages "none";
-Acquire::Retries "3";
-Dpkg::Use-Pty "0";
-"""
-
-#: Without this apt, started by root, downloads as the user _apt, who cannot write to the cache.
-_APT_CONFIG_ROOT = 'APT::Sandbox::User "root";\n'
 
 #: tar reports every so many records of 10 KiB.
 _RECORDS = 500
@@ -99,7 +76,7 @@ def _make(series: str, name: str) -> Path:
     with cache.workdir(f"source-{series}") as work:
         if shutil.disk_usage(work).free < DISK_NEEDED:
             raise disk_full(work)
-        deb = _download(package, work)
+        deb = apt.download(package, SERIES[series].release, work)
         with deb.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         package_version = run(["dpkg-deb", "--field", deb.name, "Version"], where=work).strip()
@@ -111,64 +88,6 @@ def _make(series: str, name: str) -> Path:
             )
         cache.note(made, package=package, version=package_version, sha256=sha256)
         return cache.publish(made, "sources", name)
-
-
-def _download(package: str, work: Path) -> Path:
-    """Download a package with apt, which verifies it; return the file."""
-    state, lists = work / "apt", work / "apt" / "lists" / "partial"
-    archives = work / "apt-cache" / "archives" / "partial"
-    lists.mkdir(parents=True)
-    archives.mkdir(parents=True)
-    config = work / "apt.conf"
-    config.write_text(
-        _APT_CONFIG.format(state=state, cache=work / "apt-cache")
-        + (_APT_CONFIG_ROOT if os.geteuid() == 0 else ""),
-        encoding="utf-8",
-    )
-    apt = ["apt-get", "--config-file", str(config), "--quiet"]
-    environment = {**os.environ, "LC_ALL": "C"}
-    try:
-        # One source of several that does not answer makes this fail: what counts is whether the
-        # package can be had from the others.
-        updated = run([*apt, "update"], where=work, environment=environment)
-    except CommandError as error:
-        updated = error.output
-    try:
-        offer = run(
-            [*apt, "--print-uris", "download", package], where=work, environment=environment
-        )
-        # 'uri' file bytes hash
-        size = int(offer.splitlines()[-1].split()[2])
-        with progress(f"downloading {package}", size, "B", scale=True) as bar:
-            _watched([*apt, "download", package], work, environment, bar.reach)
-    except CommandError as error:
-        said = [line for line in (updated + error.output).splitlines() if line[:2] in ("E:", "W:")]
-        raise ToolchainError(
-            f"apt cannot get the package {package}:\n  "
-            + "\n  ".join(dict.fromkeys(said))
-            + "\nDebian 12 (bookworm and bookworm-security, main) has it: see that /etc/apt names "
-            "one of these, and that `apt-get update` gets through from here"
-        ) from error
-    return next(work.glob("*.deb"))
-
-
-def _watched(
-    command: list[str], work: Path, environment: dict[str, str], reach: Callable[[int], None]
-) -> None:
-    """Run a download in `work` and report the size of the file that grows there."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.2):
-            reach(sum(path.stat().st_size for path in work.glob("*.deb")))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        run(command, where=work, environment=environment)
-    finally:
-        done.set()
-        thread.join()
 
 
 def _unpack(deb: Path, package: str, tree: Path) -> None:

@@ -27,10 +27,19 @@ class KernelBug(Exception):  # noqa: N818 - the kernel calls it a BUG
 def BUG_ON(condition: object) -> None:
     """Stop the kernel, in the name of the function that asked."""
     if condition:
-        code = sys._getframe(1).f_code  # noqa: SLF001 - C has __FILE__ and __func__
-        file = PurePath(code.co_filename)
-        where = f"{file.parent.name}/{file.stem}.c"
-        raise KernelBug(f"BUG at {where} {code.co_name.strip('_')}")
+        raise KernelBug(f"BUG at {_caller()}")
+
+
+def WARN_ON(condition: object) -> None:
+    """Warn, in the name of the function that asked: the end of a kernel with panic_on_warn."""
+    if condition:
+        raise KernelBug(f"WARNING at {_caller()}")
+
+
+def _caller() -> str:
+    code = sys._getframe(2).f_code  # noqa: SLF001 - C has __FILE__ and __func__
+    file = PurePath(code.co_filename)
+    return f"{file.parent.name}/{file.stem}.c {code.co_name.strip('_')}"
 
 
 VM_BUG_ON = BUG_ON

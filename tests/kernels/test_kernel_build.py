@@ -120,7 +120,7 @@ def test_a_patch_that_does_not_fit_is_told_before_anything_is_built(builds: Path
 
 
 def test_an_unknown_series_names_the_choice() -> None:
-    with pytest.raises(UsageError, match=r"'2\.4'.*the choice is 6\.1"):
+    with pytest.raises(UsageError, match=r"'2\.4'.*the choice is 5\.10, 6\.1, 6\.12"):
         kernels.fetch("2.4")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from difftest import kernels
 from difftest.errors import PatchError, ToolchainError
-from difftest.kernels import Patch, cache, config, source, tree
+from difftest.kernels import Patch, apt, cache, config, source, tree
 
 STRATEGIES = Path(__file__).parents[2] / "strategies"
 
@@ -37,10 +37,11 @@ def package(folder: Path, files: dict[str, bytes]) -> Path:
 def serve(deb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let downloads bring this file."""
 
-    def bring(_: str, work: Path) -> Path:
+    def bring(_: str, release: str, work: Path) -> Path:
+        assert release == "bookworm"
         return Path(shutil.copy2(deb, work))
 
-    monkeypatch.setattr(source, "_download", bring)
+    monkeypatch.setattr(apt, "download", bring)
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_the_source_is_unpacked_patched_and_known(
     serve(package(tmp_path, {"mm/shmem.c": b"fixed\n"}), monkeypatch)
     assert (kernels.fetch("6.1") / "mm/shmem.c").read_text() == "broken\n"
     assert source.version("6.1") == "6.1.0-fake"
-    monkeypatch.setattr(source, "_download", None)  # it is not fetched again
+    monkeypatch.setattr(apt, "download", None)  # it is not fetched again
     assert kernels.fetch("6.1").is_dir()
     assert list((cache.root() / "tmp").iterdir()) == []
 
@@ -74,7 +75,7 @@ def test_a_source_that_the_baseline_does_not_fit_is_not_kept(
 @pytest.mark.usefixtures("one_patch", "own_cache")
 def test_too_small_a_disk_is_told_before_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "DISK_NEEDED", 10**18)
-    monkeypatch.setattr(source, "_download", None)
+    monkeypatch.setattr(apt, "download", None)
     with pytest.raises(ToolchainError, match="disk full"):
         kernels.fetch("6.1")
 
@@ -108,54 +109,76 @@ def test_options_that_did_not_take_are_named() -> None:
     assert config.missing_options(config_file) == ("CONFIG_USERFAULTFD=y",)
 
 
-def text_of(*strategies: str) -> list[Patch]:
+def text_of(series: str, *strategies: str) -> list[Patch]:
     return [
-        Patch(f"strategy {name}", (STRATEGIES / name / "kernel-6.1.patch").read_text())
+        Patch(f"strategy {name}", (STRATEGIES / name / f"kernel-{series}.patch").read_text())
         for name in strategies
     ]
 
 
 @pytest.mark.kernel
-def test_the_baseline_is_without_the_fix() -> None:
-    shmem = (kernels.fetch("6.1") / "mm/shmem.c").read_text()
-    assert "\tif (!shmem_inode_acct_block(inode, 1))\n\t\treturn -ENOMEM;\n" in shmem
+@pytest.mark.parametrize(
+    ("series", "code"),
+    [
+        ("5.10", "\tif (!shmem_inode_acct_block(inode, 1))\n\t\tgoto out;\n"),
+        ("6.1", "\tif (!shmem_inode_acct_block(inode, 1))\n\t\treturn -ENOMEM;\n"),
+        ("6.12", "\tif (shmem_inode_acct_blocks(inode, 1))\n\t\treturn -ENOMEM;\n"),
+    ],
+)
+def test_the_baseline_is_without_the_fix(series: str, code: str) -> None:
+    shmem = (kernels.fetch(series) / "mm/shmem.c").read_text()
+    assert code in shmem
     assert "put_page(*pagep)" not in shmem
+    assert "folio_put(*foliop)" not in shmem
 
 
 @pytest.mark.kernel
-def test_the_strategies_are_five_different_kernels() -> None:
-    digests = {
-        kernels.digest("6.1", text_of(*names))
-        for names in (
-            ("unpatched",),
-            ("remove_bug_on",),
-            ("release_page",),
-            ("naive_hold",),
-            ("naive_hold", "unacct_before_return"),
-        )
-    }
-    assert len(digests) == 5
-
-
-@pytest.mark.kernel
-def test_remove_bug_on_leaves_the_guard_of_the_hugetlb_function(tmp_path: Path) -> None:
-    changed = tree.changed_files(kernels.fetch("6.1"), text_of("remove_bug_on"), tmp_path, "6.1")
-    before, after = changed["mm/userfaultfd.c"].split(
-        b"static __always_inline ssize_t __mcopy_atomic(struct"
+@pytest.mark.parametrize("series", kernels.SERIES)
+def test_the_strategies_are_different_kernels(series: str) -> None:
+    """In 5.10 the baseline is literally naive_hold with cb658a453b93 on top."""
+    stacks = (
+        ("unpatched",),
+        ("remove_bug_on",),
+        ("release_page",),
+        ("naive_hold",),
+        ("naive_hold", "unacct_before_return"),
     )
-    assert before.count(b"BUG_ON(page);") == 1
-    assert after.count(b"BUG_ON(page);") == 0
+    digests = {kernels.digest(series, text_of(series, *names)) for names in stacks}
+    assert len(digests) == (4 if series == "5.10" else 5)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("series", "begin", "guard"),
+    [
+        ("5.10", b"ssize_t __mcopy_atomic(struct", b"BUG_ON(page);"),
+        ("6.1", b"ssize_t __mcopy_atomic(struct", b"BUG_ON(page);"),
+        ("6.12", b"ssize_t mfill_atomic(struct", b"BUG_ON(folio);"),
+    ],
+)
+def test_remove_bug_on_leaves_the_guard_of_the_hugetlb_function(
+    tmp_path: Path, series: str, begin: bytes, guard: bytes
+) -> None:
+    patches = text_of(series, "remove_bug_on")
+    changed = tree.changed_files(kernels.fetch(series), patches, tmp_path, series)
+    before, after = changed["mm/userfaultfd.c"].split(b"static __always_inline " + begin)
+    assert before.count(guard) == 1
+    assert after.count(guard) == 0
+
+
+NOWHERE = 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n'
 
 
 @pytest.mark.usefixtures("own_cache")
 def test_a_package_that_apt_does_not_know_says_where_it_is_had(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    nowhere = 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n'
-    monkeypatch.setattr(source, "_APT_CONFIG", source._APT_CONFIG + nowhere)
+    monkeypatch.setattr(apt, "_CONFIG", apt._CONFIG + NOWHERE)
     with pytest.raises(ToolchainError) as caught:
-        kernels.fetch("6.1")
-    assert "apt cannot get the package linux-source-6.1" in str(caught.value)
-    assert "E: Unable to locate package linux-source-6.1" in str(caught.value)
-    assert "bookworm" in str(caught.value)
+        kernels.fetch("5.10")
+    assert "apt cannot get the package linux-source-5.10" in str(caught.value)
+    assert "E: Unable to locate package linux-source-5.10" in str(caught.value)
+    assert "No source of the system's is Debian's" in str(caught.value)
+    assert "Debian's bullseye and bullseye-security (main) have it" in str(caught.value)
+    assert "a tarball or a tree" in str(caught.value)
     assert not (cache.root() / "sources").exists()
