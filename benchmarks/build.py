@@ -21,7 +21,7 @@ CHANGED = "mm/shmem.c"
 
 
 def rows(*, quick: bool) -> list[Row]:
-    original, ready = source.fetch(SERIES), base(SERIES)
+    original, ready = source.fetch(SERIES), base(SERIES, kernels.UML)
     patch = kernels.Patch("release_page", release_page.STRATEGY.kernel_patches[SERIES])
     # Beside the cache: hard links do not cross file systems.
     with tempfile.TemporaryDirectory(prefix="difftest-bench-", dir=cache.root().parent) as folder:
@@ -37,7 +37,7 @@ def rows(*, quick: bool) -> list[Row]:
         def ours(repeat: int) -> float:
             fresh = _cache(work / f"cache-{repeat}")
             with mock.patch.dict(os.environ, {"DIFFTEST_CACHE": str(fresh)}):
-                return seconds(lambda: kernels.build(SERIES, [patch], "benchmark"))
+                return seconds(lambda: kernels.build(SERIES, [patch], kernels.UML, "benchmark"))
 
         def touched(_: int) -> float:
             changed.touch()

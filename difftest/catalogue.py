@@ -33,7 +33,8 @@ def listing(plugins: Plugins) -> str:
         "backends": [(one.name, _state(one)) for one in plugins.backends.values()],
         "operations": [(op.name, _first_line(op)) for op in OPS],
         "kernels": [
-            (one.digest, f"{one.series}: {', '.join(one.labels)}") for one in kernels.list_kernels()
+            (one.digest, f"{one.series} {one.flavour}: {', '.join(one.labels)}")
+            for one in kernels.list_kernels()
         ],
     }
     parts = []
@@ -65,6 +66,7 @@ def kernels_listing() -> str:
         (
             one.digest,
             one.series,
+            one.flavour,
             ", ".join(one.labels),
             f"{one.bytes / 1e6:.1f} MB",
             f"{one.built:%Y-%m-%d %H:%M}",
@@ -73,7 +75,8 @@ def kernels_listing() -> str:
     ]
     if not rows:
         return "no kernel is built yet: `difftest kernel build` builds them all\n"
-    return tabulate(rows, ("kernel", "series", "for", "size", "built"), tablefmt="plain") + "\n"
+    headers = ("kernel", "series", "flavour", "for", "size", "built")
+    return tabulate(rows, headers, tablefmt="plain") + "\n"
 
 
 def _operation(op: type[Op]) -> str:

@@ -85,7 +85,7 @@ class UmlBackend:
         patches = [
             kernels.Patch(f"strategy {one.name}", one.kernel_patches[series]) for one in chain
         ]
-        return kernels.build(series, patches, chain[-1].name)
+        return kernels.build(series, patches, kernels.UML, chain[-1].name)
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[UmlRunner]:

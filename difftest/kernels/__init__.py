@@ -6,14 +6,18 @@ from __future__ import annotations
 from difftest.kernels import cache, source
 from difftest.kernels.build import base_name, build, digest
 from difftest.kernels.cache import CachedKernel, Kernel, list_kernels
+from difftest.kernels.flavour import FLAVOURS, UML, Flavour
 from difftest.kernels.series import DEFAULT, SERIES, Series
 from difftest.kernels.source import fetch
 from difftest.kernels.tree import Patch
 
 __all__ = (
     "DEFAULT",
+    "FLAVOURS",
     "SERIES",
+    "UML",
     "CachedKernel",
+    "Flavour",
     "Kernel",
     "Patch",
     "Series",
@@ -34,5 +38,6 @@ def clean(everything: bool = False) -> int:  # noqa: FBT001, FBT002 -- reads wel
     if everything:
         return cache.clean()
     names = {source.directory_name(series) for series in SERIES}
-    names |= {base_name(s) for s in SERIES if cache.finished("sources", source.directory_name(s))}
+    had = [one for one in SERIES if cache.finished("sources", source.directory_name(one))]
+    names |= {base_name(one, flavour) for one in had for flavour in FLAVOURS}
     return cache.clean(keep=frozenset(names))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Building kernels: each series once from nothing, then each set of patches on top of that."""
+"""Building kernels: each series and flavour once from nothing, then each set of patches on it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from difftest.kernels.flavour import Flavour
     from difftest.kernels.tree import Patch
 
-#: Lines that kbuild prints for one step ("  CC      mm/shmem.o"): for the whole of 6.1 with the
-#: fragment, and after a change to one file of mm/. Measured; they only make the bars end on time.
-BASE_STEPS = 871
-PATCH_STEPS = 22
-
+#: What kbuild prints for one step.
 _STEP = re.compile(r"  [A-Z][A-Z0-9_]+ +\S")
 _COMPLAINT = re.compile(
     r"error: |Error \d|\*\*\*|undefined reference|multiple definition|: No rule"
@@ -40,7 +37,7 @@ _FIXED = {
 }
 
 
-def digest(series: str, patches: Sequence[Patch]) -> str:
+def digest(series: str, patches: Sequence[Patch], flavour: Flavour) -> str:
     """Return the content address of a kernel without building it; the source must be had for it.
 
     Equal sources after patching give equal digests, however the patches came to them. Raises
@@ -49,41 +46,48 @@ def digest(series: str, patches: Sequence[Patch]) -> str:
     with_source = source.fetch(series)
     with cache.workdir("digest") as work:
         changed = tree.changed_files(with_source, patches, work, series)
-    parts = (*_base_parts(series), *(part for item in changed.items() for part in item))
+    parts = (*_base_parts(series, flavour), *(part for item in changed.items() for part in item))
     return _hash(*parts)
 
 
-def build(series: str, patches: Sequence[Patch], label: str = "") -> cache.Kernel:
+def build(series: str, patches: Sequence[Patch], flavour: Flavour, label: str = "") -> cache.Kernel:
     """Return the kernel of a series with patches applied in order, from the cache or built now.
 
     `label` is a name to list it by. Raises PatchError if a patch does not apply, BuildError if
     the result does not compile, ToolchainError if a program or the room on the disk is missing.
     """
     require("git", "gcc")
-    address = digest(series, patches)
+    address = digest(series, patches, flavour)
     with cache.lock(f"kernel-{address}"):
-        kernel = cache.lookup(address) or _build(series, patches, label, address)
+        kernel = cache.lookup(address) or _build(series, patches, flavour, label, address)
         cache.add_label(address, label)
     return kernel
 
 
-def base(series: str) -> Path:
-    """Return the build directory of a series' own source, compiled once."""
-    name = base_name(series)
+def base(series: str, flavour: Flavour) -> Path:
+    """Return the build directory of a series' own source, compiled once for each flavour."""
+    name = base_name(series, flavour)
     if found := cache.finished("bases", name):
         return found / tree.BUILD
-    with cache.lock(f"base-{series}"):
-        found = cache.finished("bases", name) or _build_base(series, name)
+    with cache.lock(f"base-{series}-{flavour.name}"):
+        found = cache.finished("bases", name) or _build_base(series, flavour, name)
     return found / tree.BUILD
 
 
-def base_name(series: str) -> str:
+def base_name(series: str, flavour: Flavour) -> str:
     """Return the name of the base build's directory in the cache."""
-    return f"{series}-{_hash(*_base_parts(series))}"
+    return f"{series}-{flavour.name}-{_hash(*_base_parts(series, flavour))}"
 
 
-def _base_parts(series: str) -> tuple[str, ...]:
-    return (source.identity(series), config.fragment(), compiler())
+def _base_parts(series: str, flavour: Flavour) -> tuple[str, ...]:
+    # The name, too: what is kept of two flavours may differ where all that is compiled is equal.
+    return (
+        source.identity(series),
+        flavour.name,
+        *flavour.command,
+        config.fragment(flavour),
+        compiler(),
+    )
 
 
 def _hash(*parts: str | bytes) -> str:
@@ -96,44 +100,55 @@ def _hash(*parts: str | bytes) -> str:
     return whole.hexdigest()[:16]
 
 
-def _build_base(series: str, name: str) -> Path:
+def _build_base(series: str, flavour: Flavour, name: str) -> Path:
     original = source.fetch(series)
     with cache.workdir(f"base-{series}") as work:
         tree.make(original, (), work / "tree", series)
-        (work / "tree" / tree.BUILD).mkdir()
-        config.configure(work / "tree" / tree.BUILD, lambda target: _make(work, target))
-        with progress(f"building kernel {series}, once for all fixes", BASE_STEPS) as bar:
-            _make(work, "linux", bar.add)
+        build_directory = work / "tree" / tree.BUILD
+        build_directory.mkdir()
+        variables = flavour.command[:-1]
+        config.configure(build_directory, flavour, lambda target: _make(work, (*variables, target)))
+        title = f"building kernel {series} for {flavour.name}, once for all fixes"
+        with progress(title, flavour.base_steps) as bar:
+            _make(work, flavour.command, bar.add)
         made = work / "made"
         made.mkdir()
-        (work / "tree" / tree.BUILD).rename(made / tree.BUILD)
-        cache.note(made, series=series, compiler=compiler(), source=source.version(series))
+        build_directory.rename(made / tree.BUILD)
+        cache.note(
+            made,
+            series=series,
+            flavour=flavour.name,
+            compiler=compiler(),
+            source=source.version(series),
+        )
         return cache.publish(made, "bases", name)
 
 
-def _build(series: str, patches: Sequence[Patch], label: str, address: str) -> cache.Kernel:
-    original, ready = source.fetch(series), base(series)
-    title = f"building kernel {series} ({label})" if label else f"building kernel {series}"
+def _build(
+    series: str, patches: Sequence[Patch], flavour: Flavour, label: str, address: str
+) -> cache.Kernel:
+    original, ready = source.fetch(series), base(series, flavour)
+    title = f"building kernel {series} for {flavour.name}" + (f" ({label})" if label else "")
     with cache.workdir(f"kernel-{series}") as work:
         tree.make(original, patches, work / "tree", series)
         run(["cp", "-a", "--reflink=auto", str(ready), str(work / "tree")], where=work)
-        with progress(title, PATCH_STEPS) as bar:
+        with progress(title, flavour.patch_steps) as bar:
             try:
-                _make(work, "linux", bar.add)
+                _make(work, flavour.command, bar.add)
             except BuildError as error:
                 names = ", ".join(patch.name for patch in patches) or "none"
                 raise BuildError(f"{title}: {error}\npatches: {names}") from None
         made = work / "made"
         made.mkdir()
-        built = work / "tree" / tree.BUILD
-        (built / "linux").rename(made / "linux")
-        (built / "usr" / "gen_init_cpio").rename(made / "gen_init_cpio")
+        for name, path in flavour.kept.items():
+            (work / "tree" / tree.BUILD / path).rename(made / name)
         cache.note(
             made,
             series=series,
+            flavour=flavour.name,
             labels=[],
             source=source.version(series),
-            config=_hash(config.fragment()),
+            config=_hash(config.fragment(flavour)),
             compiler=compiler(),
         )
         cache.publish(made, "kernels", address)
@@ -142,11 +157,11 @@ def _build(series: str, patches: Sequence[Patch], label: str, address: str) -> c
     return kernel
 
 
-def _make(work: Path, target: str, each_step: Callable[[], None] = lambda: None) -> None:
-    """Make a target of the tree in `work`, in its build directory."""
+def _make(work: Path, words: Sequence[str], each_step: Callable[[], None] = lambda: None) -> None:
+    """Run make in the tree in `work`, in its build directory; the last word is the target."""
     require("make", "gcc", "flex", "bison", "bc")
     jobs = len(os.sched_getaffinity(0))
-    command = ["make", f"-j{jobs}", "ARCH=um", "SUBARCH=x86_64", f"O={tree.BUILD}", target]
+    command = ["make", f"-j{jobs}", f"O={tree.BUILD}", *words]
     try:
         run(
             command,
@@ -160,4 +175,4 @@ def _make(work: Path, target: str, each_step: Callable[[], None] = lambda: None)
             -_MOST_COMPLAINTS:
         ]
         shown = "\n  ".join(complaints[:_MOST_COMPLAINTS])
-        raise BuildError(f"`make {target}` failed:\n  {shown}") from None
+        raise BuildError(f"`make {' '.join(words)}` failed:\n  {shown}") from None

@@ -4,7 +4,8 @@
 Layout, below the directory that `root()` names:
 
     sources/SERIES-HASH/   tree/ and info.json: a source with its baseline and platform patches
-    bases/SERIES-HASH/     build/ and info.json: that source, configured and compiled
+    bases/SERIES-FLAVOUR-HASH/
+                           build/ and info.json: that source, configured and compiled
     kernels/DIGEST/        linux, gen_init_cpio and info.json: what a strategy's build leaves
     agents/HASH/           the guest agent (difftest.guest.build)
     locks/  tmp/           who makes what just now; what a dead process left in tmp/ is swept
@@ -39,7 +40,7 @@ _KINDS = ("sources", "bases", "kernels", "agents")
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel that is ready to boot: `linux` is the UML executable."""
+    """A kernel that is ready to boot: `linux` is its image, for UML an executable."""
 
     series: str
     digest: str
@@ -52,6 +53,7 @@ class CachedKernel:
     """What the cache knows of a kernel. `labels`: the names it was asked for by, oldest first."""
 
     series: str
+    flavour: str
     digest: str
     labels: tuple[str, ...]
     bytes: int
@@ -143,14 +145,15 @@ def add_label(digest: str, label: str) -> None:
 
 
 def list_kernels() -> list[CachedKernel]:
-    """Return the kernels in the cache, oldest first."""
+    """Return the kernels in the cache, oldest first; not those that another version made."""
     found = []
     for path in (root() / "kernels").glob("*"):
-        if finished("kernels", path.name):
-            facts = info(path)
+        facts = info(path) if finished("kernels", path.name) else {}
+        if "flavour" in facts:
             found.append(
                 CachedKernel(
                     series=facts["series"],
+                    flavour=facts["flavour"],
                     digest=path.name,
                     labels=tuple(facts["labels"]),
                     bytes=_size(path),

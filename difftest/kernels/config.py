@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel configurations: tinyconfig and a fragment, and a check that the fragment took effect."""
+"""Kernel configurations: tinyconfig and fragments, and a check that these took effect."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-
-def fragment() -> str:
-    """Return the options that are set on top of tinyconfig."""
-    file = resources.files("difftest.kernels") / "configs" / "uml.config"
-    return file.read_text(encoding="utf-8")
+    from difftest.kernels.flavour import Flavour
 
 
-def configure(build: Path, make: Callable[[str], object]) -> None:
+def fragment(flavour: Flavour) -> str:
+    """Return the options that a flavour sets on top of tinyconfig."""
+    folder = resources.files("difftest.kernels") / "configs"
+    return "".join((folder / name).read_text(encoding="utf-8") for name in flavour.fragments)
+
+
+def configure(build: Path, flavour: Flavour, make: Callable[[str], object]) -> None:
     """Write a configuration into the build directory; `make` makes one target there.
 
-    Raises BuildError if this source does not take an option of the fragment as it is written.
+    Raises BuildError if this source does not take an option of the flavour as it is written.
     """
     make("tinyconfig")
     file = build / ".config"
+    wanted = fragment(flavour)
     with file.open("a", encoding="utf-8") as config:
-        config.write(fragment())
+        config.write(wanted)
     make("olddefconfig")
-    refused = missing_options(file.read_text(encoding="utf-8"))
+    refused = missing_options(wanted, file.read_text(encoding="utf-8"))
     if refused:
         raise BuildError(
             "this kernel source does not take these options, because they do not exist there or "
@@ -37,9 +40,12 @@ def configure(build: Path, make: Callable[[str], object]) -> None:
         )
 
 
-def missing_options(config: str) -> tuple[str, ...]:
-    """Return the lines of the fragment that a finished configuration does not have."""
+def missing_options(wanted: str, config: str) -> tuple[str, ...]:
+    """Return the options that are `wanted` and that a finished configuration does not have.
+
+    Of two lines that set the same option, the last one counts.
+    """
     have = set(config.splitlines())
-    return tuple(
-        line for line in fragment().splitlines() if line.startswith("CONFIG_") and line not in have
-    )
+    lines = [line for line in wanted.splitlines() if line.startswith("CONFIG_")]
+    last = {line.partition("=")[0]: line for line in lines}
+    return tuple(line for line in last.values() if line not in have)

@@ -24,6 +24,9 @@ linux:
 \t@if grep -Hn error mm/*.c; then exit 1; fi
 \t@if grep -q wait mm/shmem.c; then echo $$$$ > {log}.waits; sleep 600 & wait; fi
 \t@cat mm/*.c > $(O)/linux && : > $(O)/usr/gen_init_cpio
+image:
+\t@mkdir -p $(O)/boot && echo $(ARCH) > $(O)/boot/image
+\t@echo none > $(O)/symbols && : > $(O)/usr/gen_init_cpio
 """
 
 
@@ -63,4 +66,4 @@ def fake_tree(own_cache: Path, builds: Path) -> Path:
 def _no_demands(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake tree has no options."""
     if "fake_tree" in request.fixturenames:
-        monkeypatch.setattr(config, "fragment", lambda: "# nothing\n")
+        monkeypatch.setattr(config, "fragment", lambda _: "# nothing\n")

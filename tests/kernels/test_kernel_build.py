@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import os
@@ -11,13 +12,13 @@ import subprocess
 import sys
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from difftest import kernels
 from difftest.errors import BuildError, PatchError, UsageError
-from difftest.kernels import Patch, cache
+from difftest.kernels import UML, Patch, cache, config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,8 @@ PROCESS = """
 import sys
 from difftest import kernels
 from difftest.kernels import config
-config.fragment = lambda: "# nothing\\n"
-kernels.build("6.1", [kernels.Patch("fix x", sys.argv[1])], "fix x")
+config.fragment = lambda _: "# nothing\\n"
+kernels.build("6.1", [kernels.Patch("fix x", sys.argv[1])], kernels.UML, "fix x")
 """
 
 
@@ -71,14 +72,15 @@ def edit(tree: Path, path: str, change: Callable[[list[str]], list[str]]) -> str
 
 @pytest.mark.usefixtures("fake_tree")
 def test_the_kernel_has_the_change_and_is_built_once(builds: Path) -> None:
-    kernel = kernels.build("6.1", [replacing("second", "zweite")], "one")
+    kernel = kernels.build("6.1", [replacing("second", "zweite")], UML, "one")
     assert kernel.linux.read_text() == "first\nzweite\nthird\n"
     assert kernel.gen_init_cpio.exists()
     assert count(builds) == 2  # the base, and this
-    assert kernels.build("6.1", [replacing("second", "zweite")], "two") == kernel
+    assert kernels.build("6.1", [replacing("second", "zweite")], UML, "two") == kernel
     assert count(builds) == 2
     (listed,) = kernels.list_kernels()
-    assert (listed.series, listed.digest, listed.labels) == ("6.1", kernel.digest, ("one", "two"))
+    assert (listed.series, listed.flavour, listed.labels) == ("6.1", "uml", ("one", "two"))
+    assert listed.digest == kernel.digest
     assert list((cache.root() / "tmp").iterdir()) == []
 
 
@@ -87,24 +89,69 @@ def test_equal_sources_are_one_kernel_however_the_patches_came_to_them() -> None
     there = replacing("second", "zweite")
     undo = there.text.replace("-second\n+zweite", "-zweite\n+second")
     back = Patch("undo", undo)
-    assert kernels.digest("6.1", [there, back]) == kernels.digest("6.1", [])
-    assert kernels.digest("6.1", [Patch("empty", "\n")]) == kernels.digest("6.1", [])
-    assert kernels.digest("6.1", [there]) != kernels.digest("6.1", [])
+    assert kernels.digest("6.1", [there, back], UML) == kernels.digest("6.1", [], UML)
+    assert kernels.digest("6.1", [Patch("empty", "\n")], UML) == kernels.digest("6.1", [], UML)
+    assert kernels.digest("6.1", [there], UML) != kernels.digest("6.1", [], UML)
 
 
 @pytest.mark.usefixtures("fake_tree")
 def test_compiler_and_configuration_are_part_of_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = kernels.digest("6.1", [])
+    before = kernels.digest("6.1", [], UML)
     monkeypatch.setattr(building, "compiler", lambda: "gcc 99")
-    other_compiler = kernels.digest("6.1", [])
-    monkeypatch.setattr(building.config, "fragment", lambda: "CONFIG_KASAN=y\n")
-    assert len({before, other_compiler, kernels.digest("6.1", [])}) == 3
+    other_compiler = kernels.digest("6.1", [], UML)
+    monkeypatch.setattr(building.config, "fragment", lambda _: "CONFIG_KASAN=y\n")
+    assert len({before, other_compiler, kernels.digest("6.1", [], UML)}) == 3
+
+
+#: Makes another image of the fake tree, and keeps a file that UML does not.
+OTHER = dataclasses.replace(
+    UML,
+    name="other",
+    variables={"ARCH": "other"},
+    target="image",
+    image="boot/image",
+    others=("usr/gen_init_cpio", "symbols"),
+)
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_another_flavour_is_another_kernel_and_keeps_files_of_its_own() -> None:
+    patches = [replacing("second", "zweite")]
+    plain, other = (kernels.build("6.1", patches, one, one.name) for one in (UML, OTHER))
+    assert plain.linux.read_text() == "first\nzweite\nthird\n"
+    assert other.linux.read_text() == "other\n"
+    assert other.linux.with_name("symbols").read_text() == "none\n"
+    assert other.gen_init_cpio.exists()
+    assert building.base("6.1", UML) != building.base("6.1", OTHER)
+    assert [one.flavour for one in kernels.list_kernels()] == ["uml", "other"]
+
+
+@pytest.mark.usefixtures("fake_tree")
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "x"}, {"variables": {"ARCH": "x"}}, {"target": "x"}, {"fragments": ("x.config",)}],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_part_of_a_flavour_is_part_of_the_digest(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(building.config, "fragment", lambda flavour: repr(flavour.fragments))
+    other = dataclasses.replace(UML, **change)
+    assert kernels.digest("6.1", [], other) != kernels.digest("6.1", [], UML)
+    assert building.base_name("6.1", other) != building.base_name("6.1", UML)
+
+
+def test_flavours_have_names_of_their_own_and_fragments_that_exist() -> None:
+    assert len({one.name for one in kernels.FLAVOURS}) == len(kernels.FLAVOURS)
+    for flavour in kernels.FLAVOURS:
+        assert len(flavour.kept) == 1 + len(flavour.others)
+        assert "CONFIG_USERFAULTFD=y" in config.fragment(flavour)
 
 
 @pytest.mark.usefixtures("fake_tree")
 def test_a_kernel_that_does_not_compile_says_where_and_whose_patches() -> None:
     with pytest.raises(BuildError) as caught:
-        kernels.build("6.1", [replacing("second", "error: here")], "broken")
+        kernels.build("6.1", [replacing("second", "error: here")], UML, "broken")
     assert "mm/shmem.c:2:error: here" in str(caught.value)
     assert "patches: fix error: here" in str(caught.value)
     assert kernels.list_kernels() == []
@@ -115,7 +162,7 @@ def test_a_kernel_that_does_not_compile_says_where_and_whose_patches() -> None:
 def test_a_patch_that_does_not_fit_is_told_before_anything_is_built(builds: Path) -> None:
     text = "--- a/mm/none.c\n+++ b/mm/none.c\n@@ -1 +1 @@\n-a\n+b\n"
     with pytest.raises(PatchError, match=r"strategy y on kernel 6\.1.*\n.*mm/none.c: no such file"):
-        kernels.build("6.1", [Patch("strategy y", text)])
+        kernels.build("6.1", [Patch("strategy y", text)], UML)
     assert count(builds) == 0
 
 
@@ -152,26 +199,26 @@ def test_an_interrupt_ends_the_compilers_and_leaves_nothing_half_made(builds: Pa
 @pytest.mark.usefixtures("fake_tree")
 def test_make_flags_of_the_caller_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAKEFLAGS", "--dry-run")
-    assert kernels.build("6.1", []).linux.exists()
+    assert kernels.build("6.1", [], UML).linux.exists()
 
 
 @pytest.mark.usefixtures("fake_tree")
 def test_nothing_comes_on_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
-    kernels.build("6.1", [], "unpatched")
+    kernels.build("6.1", [], UML, "unpatched")
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "building kernel 6.1, once for all fixes",
-        "building kernel 6.1 (unpatched)",
+        "building kernel 6.1 for uml, once for all fixes",
+        "building kernel 6.1 for uml (unpatched)",
     ]
 
 
 @pytest.mark.usefixtures("fake_tree")
 def test_cleaning_keeps_source_and_base_until_everything_goes() -> None:
-    kernels.build("6.1", [], "unpatched")
+    kernels.build("6.1", [], UML, "unpatched")
     kernels.clean()
     assert kernels.list_kernels() == []
-    assert cache.finished("bases", building.base_name("6.1"))
+    assert cache.finished("bases", building.base_name("6.1", UML))
     kernels.clean(everything=True)
     assert not list((cache.root() / "sources").iterdir())
 
@@ -195,7 +242,7 @@ def test_a_real_kernel_takes_new_files_and_headers_and_recompiles_only_what_they
     made: list[str],
 ) -> None:
     source = kernels.fetch("6.1")
-    kernels.build("6.1", [], "unpatched")  # the base build is not what is measured here
+    kernels.build("6.1", [], UML, "unpatched")  # the base build is not what is measured here
     mark = uuid.uuid4().hex
 
     def use(old: list[str]) -> list[str]:
@@ -208,7 +255,7 @@ def test_a_real_kernel_takes_new_files_and_headers_and_recompiles_only_what_they
         + edit(source, "lib/vsprintf.c", use)
         + '--- /dev/null\n+++ b/mm/new.h\n@@ -0,0 +1 @@\n+#define DIFFTEST_NEW "-new"\n'
     )
-    kernel = kernels.build("6.1", [Patch("marked", text)])
+    kernel = kernels.build("6.1", [Patch("marked", text)], UML)
     try:
         compiled = made[-1].count("\n  CC ")
         assert f"{mark}-new".encode() in kernel.linux.read_bytes()
@@ -221,13 +268,13 @@ def test_a_real_kernel_takes_new_files_and_headers_and_recompiles_only_what_they
 @pytest.mark.kernel
 def test_a_change_to_one_file_compiles_one_file(made: list[str]) -> None:
     source = kernels.fetch("6.1")
-    kernels.build("6.1", [], "unpatched")
+    kernels.build("6.1", [], UML, "unpatched")
     text = edit(source, "mm/shmem.c", lambda old: [f"/* {uuid.uuid4()} */\n", *old])
-    kernel = kernels.build("6.1", [Patch("comment", text)])
+    kernel = kernels.build("6.1", [Patch("comment", text)], UML)
     shutil.rmtree(kernel.linux.parent)
     steps = [line for line in made[-1].splitlines() if building._STEP.match(line)]
     assert [line.split() for line in steps if line.startswith("  CC ")] == [["CC", "mm/shmem.o"]]
-    assert len(steps) <= building.PATCH_STEPS
+    assert len(steps) <= UML.patch_steps
 
 
 @pytest.mark.kernel
@@ -235,6 +282,6 @@ def test_a_real_compiler_error_is_shown() -> None:
     source = kernels.fetch("6.1")
     text = edit(source, "mm/shmem.c", lambda old: ["int difftest = ;\n", *old])
     with pytest.raises(BuildError) as caught:
-        kernels.build("6.1", [Patch("strategy nonsense", text)], "nonsense")
+        kernels.build("6.1", [Patch("strategy nonsense", text)], UML, "nonsense")
     assert "mm/shmem.c:1:16: error: expected expression" in str(caught.value)
     assert "patches: strategy nonsense" in str(caught.value)

@@ -76,6 +76,18 @@ def test_a_directory_without_its_note_is_not_finished() -> None:
     assert cache.list_kernels() == []
 
 
+@pytest.mark.usefixtures("own_cache")
+def test_a_kernel_of_another_version_is_not_listed() -> None:
+    """Its digest is made of other things, so that nobody will find it."""
+    folder = cache.root() / "kernels" / "0123"
+    folder.mkdir(parents=True)
+    (folder / "linux").touch()
+    cache.note(folder, series="6.1", labels=["unpatched"])
+    assert cache.list_kernels() == []
+    cache.clean()
+    assert not folder.exists()
+
+
 def write_to_a_full_disk() -> None:
     with cache.workdir("work"), Path("/dev/full").open("w") as full:
         full.write("x")
@@ -100,7 +112,7 @@ def test_cleaning_keeps_what_is_named_and_counts_what_is_freed() -> None:
         folder = cache.root() / kind / name
         folder.mkdir(parents=True)
         (folder / "linux").write_bytes(bytes(100_000))
-        cache.note(folder, series="6.1", labels=[])
+        cache.note(folder, series="6.1", flavour="uml", labels=[])
     freed = cache.clean(keep=frozenset({"b", "s"}))
     assert freed >= 100_000
     assert [kernel.digest for kernel in cache.list_kernels()] == ["b"]

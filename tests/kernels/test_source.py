@@ -104,9 +104,17 @@ def test_a_disk_that_fills_up_leaves_nothing_half_made(
 
 
 def test_options_that_did_not_take_are_named() -> None:
-    config_file = config.fragment().replace("CONFIG_USERFAULTFD=y", "")
-    assert config.missing_options(config.fragment()) == ()
-    assert config.missing_options(config_file) == ("CONFIG_USERFAULTFD=y",)
+    wanted = config.fragment(kernels.UML)
+    assert config.missing_options(wanted, wanted) == ()
+    assert config.missing_options(wanted, wanted.replace("CONFIG_USERFAULTFD=y", "")) == (
+        "CONFIG_USERFAULTFD=y",
+    )
+
+
+def test_of_two_fragments_the_later_one_holds() -> None:
+    wanted = "CONFIG_A=1\nCONFIG_B=y\nCONFIG_A=2\n"
+    assert config.missing_options(wanted, "CONFIG_A=2\nCONFIG_B=y\n") == ()
+    assert config.missing_options(wanted, "CONFIG_A=1\nCONFIG_B=y\n") == ("CONFIG_A=2",)
 
 
 def text_of(series: str, *strategies: str) -> list[Patch]:
@@ -143,7 +151,7 @@ def test_the_strategies_are_different_kernels(series: str) -> None:
         ("naive_hold",),
         ("naive_hold", "unacct_before_return"),
     )
-    digests = {kernels.digest(series, text_of(series, *names)) for names in stacks}
+    digests = {kernels.digest(series, text_of(series, *names), kernels.UML) for names in stacks}
     assert len(digests) == (4 if series == "5.10" else 5)
 
 
