@@ -3,35 +3,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import resource
-import select
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from difftest import kernels
-from difftest.backends import console, cpu
-from difftest.backends.boot import Boot
-from difftest.backends.channel import Channel
-from difftest.backends.transcript import Transcript
+from difftest.backends.guest import GuestBackend
 from difftest.errors import ToolchainError
-from difftest.guest.build import agent
-from difftest.outcome import Ending, Outcome
 from difftest.toolchain import PACKAGES, require
-from difftest.workload.codec import to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
+    from difftest.backends.channel import Channel
     from difftest.kernels import Series
-    from difftest.strategy import Strategy
-    from difftest.workload.workload import Workload
 
 MEMORY = "64M"
 """Of the guest. The largest workload needs 1 MB; less than 32 MB and the kernel grows stingy."""
@@ -39,9 +24,6 @@ MEMORY = "64M"
 SILENCE = 10.0
 """Seconds without a new line after which a guest counts as hung. A line comes every 0.1 ms; a
 machine with ten times more guests than processors still made one in 0.1 s."""
-
-ATTEMPTS = 2
-"""Boots that may never come up, or vanish, in a row: the first could be an accident of the rig."""
 
 # lpj: delay calibration is most of the boot otherwise; nothing here depends on exact delays.
 # con0 to a file: printk only; the agent has a channel of its own. loglevel 5 keeps WARN and BUG.
@@ -58,11 +40,10 @@ _ARGUMENTS = (
 )
 
 
-class UmlBackend:
+class UmlBackend(GuestBackend):
     def __init__(self, series: Series) -> None:
-        self.name = f"uml:{series.name}"
+        super().__init__(f"uml:{series.name}", series, kernels.UML)
         self.default = series.name == kernels.DEFAULT
-        self._series = series
 
     def missing(self) -> str:
         try:
@@ -71,164 +52,25 @@ class UmlBackend:
             return str(error)
         return ""
 
-    def supports(self, strategy: Strategy) -> str:
-        if self._series.name in strategy.kernel_patches:
-            return ""
-        return f"no patch for {self._series.name}"
-
-    def prepare(self, chain: Sequence[Strategy]) -> str:
-        agent()
-        return self._kernel(chain).digest
-
-    def _kernel(self, chain: Sequence[Strategy]) -> kernels.Kernel:
-        series = self._series.name
-        patches = [
-            kernels.Patch(f"strategy {one.name}", one.kernel_patches[series]) for one in chain
-        ]
-        return kernels.build(series, patches, kernels.UML, chain[-1].name)
-
-    @contextlib.contextmanager
-    def runner(self, chain: Sequence[Strategy]) -> Iterator[UmlRunner]:
-        kernel = self._kernel(chain)
-        with tempfile.TemporaryDirectory(prefix="difftest-uml-") as folder, cpu.slot() as number:
-            initrd = _initrd(kernel, agent(), Path(folder))
-            yield UmlRunner(kernel.linux, initrd, number, self._series.renamed)
+    def _machine(self, kernel: kernels.Kernel, initrd: Path) -> UmlMachine:
+        return UmlMachine(kernel.linux, initrd, SILENCE)
 
 
-def _initrd(kernel: kernels.Kernel, init: Path, folder: Path) -> Path:
-    """Make the guest's file system: the agent and a console. Needs no root, unlike mknod."""
-    listing = folder / "initrd.list"
-    listing.write_text(
-        f"dir /dev 0755 0 0\nnod /dev/console 0600 0 0 c 5 1\nfile /init {init} 0755 0 0\n",
-        encoding="utf-8",
-    )
-    initrd = folder / "initrd"
-    with initrd.open("wb") as file:
-        subprocess.run([kernel.gen_init_cpio, listing], stdout=file, check=True)
-    return initrd
+@dataclass(frozen=True, slots=True)
+class UmlMachine:
+    linux: Path
+    initrd: Path
+    silence: float
 
-
-class UmlRunner:
-    """Boots a kernel as often as it takes to play all workloads."""
-
-    def __init__(
-        self, linux: Path, initrd: Path, number: int, renamed: Mapping[tuple[str, str], str]
-    ) -> None:
-        self._linux = linux
-        self._renamed = renamed
-        self._initrd = initrd
-        self._cpu = number
-        self._folder = initrd.parent
-        self.consoles: dict[int, str] = {}
-        # A panic aborts the process: with core files allowed, each would leave 64 MB.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-    def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
-        self.consoles = {}
-        texts = [to_text(workload) for workload in workloads]
-        attempts = first = 0
-        with Channel(texts) as channel:
-            while first < len(texts):
-                boot = self._boot(channel, first)
-                attempts += 1
-                if boot.is_riddle and attempts < ATTEMPTS:
-                    continue
-                attempts = 0
-                if boot.never_came_up:
-                    self.consoles[first] = boot.console
-                    yield from [boot.unfinished()] * (len(texts) - first)
-                    return
-                for outcome, last_words in self._seen(boot, texts[first:]):
-                    if last_words:
-                        self.consoles[first] = last_words
-                    yield outcome
-                    first += 1
-
-    def _seen(self, boot: Boot, texts: list[str]) -> Iterator[tuple[Outcome, str]]:
-        """Yield an outcome for each workload begun in a boot, with a console if it did not finish.
-
-        `texts` are those that the boot was to play, from its first on.
-        """
-        complaint = boot.complaint
-        begun = boot.transcript.outcomes + ([] if boot.finished else [boot.unfinished()])
-        if complaint is None or complaint.fatal:
-            for outcome in begun:
-                ended = outcome.ending is not Ending.FINISHED
-                yield outcome, boot.console if ended else ""
-        elif len(begun) == 1:
-            outcome = Outcome(complaint.ending, begun[0].trace, complaint.title)
-            yield outcome, boot.console
-        else:
-            # The kernel complained and went on ("Bad page state"): find out over which workload.
-            for text in texts[: len(begun)]:
-                with Channel([text]) as channel:
-                    alone = self._boot(channel, 0)
-                if alone.never_came_up:
-                    yield alone.unfinished(), alone.console
-                else:
-                    yield from self._seen(alone, [text])
-
-    def _boot(self, channel: Channel, first: int) -> Boot:
-        """Boot, wait for the end, and read what was written."""
-        channel.rewind(first)
-        output = self._folder / "console"
-        with output.open("wb") as file, cpu.pinned(self._cpu):
-            guest = subprocess.Popen(
-                [
-                    # A guest must not outlive us, however we end.
-                    "setpriv",
-                    "--pdeathsig=TERM",
-                    # Where the heap begins decides how much memory UML adds "to account for
-                    # exec-shield gap"; randomized, up to 800 MB of it: 32 ms a boot, not 24.
-                    "setarch",
-                    "-R",
-                    self._linux,
-                    *_ARGUMENTS,
-                    f"initrd={self._initrd}",
-                    f"uml_dir={self._folder}/",
-                    f"iomem=mmapper,/proc/self/fd/{channel.fd}",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                pass_fds=[channel.fd],
-                start_new_session=True,
-            )
-        try:
-            hung = not _wait(guest, channel)
-        finally:
-            _end(guest)
-            for left in self._folder.iterdir():
-                if left.is_dir():
-                    shutil.rmtree(left, ignore_errors=True)
-        text = output.read_text(encoding="utf-8", errors="replace")
-        return Boot.of(
-            Transcript(first, channel.count),
-            channel.lines(),
-            text,
-            console.read(text, self._renamed),
-            guest.returncode,
-            SILENCE if hung else 0,
+    def command(self, channel: Channel) -> Sequence[str | Path]:
+        return (
+            # Where the heap begins decides how much memory UML adds "to account for
+            # exec-shield gap"; randomized, up to 800 MB of it: 32 ms a boot, not 24.
+            "setarch",
+            "-R",
+            self.linux,
+            *_ARGUMENTS,
+            f"initrd={self.initrd}",
+            f"uml_dir={self.initrd.parent}/",
+            f"iomem=mmapper,/proc/self/fd/{channel.fd}",
         )
-
-
-def _wait(guest: subprocess.Popen[bytes], channel: Channel) -> bool:
-    """Wait for a guest to end; False if it fell silent."""
-    pidfd = os.pidfd_open(guest.pid)
-    try:
-        seen, since = channel.end, time.monotonic()
-        while not select.select([pidfd], [], [], SILENCE / 20)[0]:
-            if channel.end != seen:
-                seen, since = channel.end, time.monotonic()
-            elif time.monotonic() - since > SILENCE:
-                return False
-        return True
-    finally:
-        os.close(pidfd)
-
-
-def _end(guest: subprocess.Popen[bytes]) -> None:
-    """End a guest and all of its processes: the main one alone would leave others spinning."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(guest.pid, signal.SIGKILL)
-    guest.wait()

@@ -21,7 +21,7 @@ from wrong import wrong
 import oracles
 import strategies
 from difftest import facts, kernels
-from difftest.backends import uml
+from difftest.backends import guest, uml
 from difftest.backends.model import ModelBackend
 from difftest.guest import build
 from difftest.kernels.series import comparable
@@ -66,10 +66,10 @@ def outcomes(
 
 
 @contextlib.contextmanager
-def guest_with(agent: Path) -> Iterator[uml.UmlRunner]:
+def guest_with(agent: Path) -> Iterator[guest.GuestRunner]:
     """Open a runner on the baseline kernel with another agent."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(uml, "agent", lambda: agent)
+        patch.setattr(guest, "agent", lambda: agent)
         with KERNEL.runner([KNOWN["unpatched"]]) as runner:
             yield runner
 
@@ -237,17 +237,17 @@ def test_an_agent_that_ends_in_a_workload_is_told_apart_from_a_kernel_that_does(
 
 def test_a_guest_that_is_killed_once_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody kills it in its first boot; the second plays everything, and nothing shows."""
-    wait = uml._wait
+    wait = guest._wait
     boots = []
 
-    def kill_first(guest: subprocess.Popen[bytes], channel: Channel) -> bool:
-        boots.append(guest.pid)
+    def kill_first(process: subprocess.Popen[bytes], channel: Channel, silence: float) -> bool:
+        boots.append(process.pid)
         if len(boots) == 1:
             time.sleep(0.01)
-            guest.kill()
-        return wait(guest, channel)
+            process.kill()
+        return wait(process, channel, silence)
 
-    monkeypatch.setattr(uml, "_wait", kill_first)
+    monkeypatch.setattr(guest, "_wait", kill_first)
     seen = outcomes(KERNEL, KNOWN["release_page"], [CALM] * 200)
     assert len(boots) == 2
     assert {one.ending for one in seen} == {Ending.FINISHED}
@@ -256,23 +256,23 @@ def test_a_guest_that_is_killed_once_is_started_again(monkeypatch: pytest.Monkey
 def test_a_guest_that_is_killed_again_and_again_is_lost_and_the_next_workload_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wait = uml._wait
+    wait = guest._wait
     stuck = "\tif (number == 1)\n\t\tfor (;;)\n\t\t\t;\n\tworld_observe();\n"
     agent = changed_agent(tmp_path, "play.c", "\tworld_observe();\n", stuck)
     boots = []
 
-    def kill(guest: subprocess.Popen[bytes], channel: Channel) -> bool:
-        boots.append(guest.pid)
-        if len(boots) <= uml.ATTEMPTS:
+    def kill(process: subprocess.Popen[bytes], channel: Channel, silence: float) -> bool:
+        boots.append(process.pid)
+        if len(boots) <= guest.ATTEMPTS:
             lines = channel.lines() if len(boots) == 1 else [b'"done":0']
             while not any(b'"done":0' in line for line in lines):
                 time.sleep(0.01)
                 lines = channel.lines()
             time.sleep(0.2)
-            guest.kill()
-        return wait(guest, channel)
+            process.kill()
+        return wait(process, channel, silence)
 
-    monkeypatch.setattr(uml, "_wait", kill)
+    monkeypatch.setattr(guest, "_wait", kill)
     with guest_with(agent) as runner:
         seen = list(runner.run([CALM] * 3))
     assert [one.ending for one in seen] == [Ending.FINISHED, Ending.LOST, Ending.FINISHED]
