@@ -16,12 +16,12 @@ from difftest.comparison import (
 from difftest.decision import decide
 from difftest.errors import StoreError
 from difftest.facts import MODEL, facts_of, misfit
-from difftest.result import Cell, Conformance, Reached, Result, StrategyResult, Witness
+from difftest.result import Attack, Cell, Conformance, Reached, Result, StrategyResult, Witness
 from difftest.ruling import against_base, ruled_out
 from difftest.strategy import BASELINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from difftest.settings import Settings
     from difftest.tally import Tally
@@ -41,6 +41,8 @@ class Parts(Protocol):
     def kernels(self) -> Mapping[tuple[str, str], str]: ...
 
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
+
+    def attacks(self) -> Iterable[Attack]: ...
 
 
 def result_of(parts: Parts) -> Result:
@@ -72,6 +74,7 @@ def result_of(parts: Parts) -> Result:
             all_reached = reached(runs, fitting, settings.states)
     checks = controls(strategies, all_cells, all_conformance)
     same = same_kernels(parts.kernels())
+    attacks = _in_order(parts.attacks(), names, settings.backends)
     results = tuple(
         StrategyResult(
             name=one.name,
@@ -81,7 +84,7 @@ def result_of(parts: Parts) -> Result:
             weakness=one.weakness,
             base=one.base,
             patch=facts[one.name],
-            ruled_out=ruled_out(one.name, facts[one.name], all_cells, all_witnesses),
+            ruled_out=ruled_out(one.name, facts[one.name], all_cells, all_witnesses, attacks),
             against_base=against_base(one, all_cells),
             same_kernel_as=tuple(other for other in names if other in same.get(one.name, ())),
         )
@@ -99,15 +102,29 @@ def result_of(parts: Parts) -> Result:
         controls=tuple(checks),
         conformance=tuple(all_conformance),
         reached=tuple(all_reached),
+        attacks=attacks,
         decision=decide(
             results,
             all_cells,
             checks,
+            attacks,
             backends=settings.backends,
             workloads=settings.workloads,
             done=len(done),
         ),
         timings=dict(parts.timings),
+    )
+
+
+def _in_order(
+    attacks: Iterable[Attack], strategies: Sequence[str], backends: Sequence[str]
+) -> tuple[Attack, ...]:
+    """Return attacks in the order of rows and tables: they come as they are done."""
+    return tuple(
+        sorted(
+            attacks,
+            key=lambda one: (strategies.index(one.strategy), backends.index(one.backend)),
+        )
     )
 
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from difftest import facts, plugins
+from difftest.attack import attacks_on
+from difftest.backends.program import Boots
 from difftest.errors import DifftestError, RigError
 from difftest.progress import progress
 from difftest.store import Store
@@ -30,10 +32,11 @@ from difftest.workload import codec, generate
 from difftest.workload.states import states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from difftest.plugins import Plugins
+    from difftest.result import Attack
     from difftest.settings import Settings
 
 T = TypeVar("T")
@@ -112,7 +115,29 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
                 store.add_tally(done.tally)
                 shown.add(len(done.tally.runs))
         timings["run"] = time.monotonic() - began
+        began = time.monotonic()
+        _attack(context, store, digests, each)
+        timings["attack"] = time.monotonic() - began
     return timings
+
+
+def _attack(
+    context: Context,
+    store: Store,
+    kernels: Iterable[tuple[str, str]],
+    each: Callable[..., Iterator[Any]],
+) -> None:
+    """See that the store has the attacks on all kernels."""
+    have = {(one.strategy, one.backend) for one in store.attacks()}
+    missing = [
+        (strategy, backend)
+        for strategy, backend in kernels
+        if isinstance(context.plugins.backend(backend), Boots) and (strategy, backend) not in have
+    ]
+    with progress("attacking kernels as a user", len(missing), "kernel") as shown:
+        for attacks in each(attack, missing):
+            store.add_attacks(attacks[0].strategy, attacks[0].backend, attacks)
+            shown.add(1)
 
 
 def _draw(settings: Settings, store: Store, each: Callable[..., Iterator[Any]]) -> list[int]:
@@ -165,6 +190,15 @@ def play(context: Context, task: Task) -> Done:
         verdicts = tuple(judge_safely(oracle, workload, outcome) for oracle in oracles)
         runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
     return Done(Tally(task.strategy, task.backend, task.shard, tuple(runs)), consoles)
+
+
+def attack(context: Context, task: tuple[str, str]) -> list[Attack]:
+    """Attack the kernel of one strategy on one backend."""
+    strategy, name = task
+    known = context.settings.known()
+    backend = context.plugins.backend(name)
+    assert isinstance(backend, Boots)  # noqa: S101 - others are no task
+    return list(attacks_on(backend, facts.chain(known[strategy], known)))
 
 
 # A worker process has one context, made when it starts.

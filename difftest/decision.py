@@ -9,19 +9,21 @@ from difftest.comparison import AGREEMENT
 from difftest.facts import MODEL, misfit
 from difftest.rendering import listing, percent
 from difftest.result import Decision
-from difftest.ruling import fails
+from difftest.ruling import crashes, fails
+from difftest.severity import sentences
 from difftest.strategy import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from difftest.result import Cell, Control, StrategyResult
+    from difftest.result import Attack, Cell, Control, StrategyResult
 
 
 def decide(
     strategies: Sequence[StrategyResult],
     cells: Sequence[Cell],
     controls: Sequence[Control],
+    attacks: Sequence[Attack],
     *,
     backends: Sequence[str],
     workloads: int,
@@ -34,15 +36,17 @@ def decide(
     workload was shown to reach the bug, or if a known-bad strategy could not be judged; if a
     control fails, the run is void.
     """
+    severity = sentences(attacks)
     failed = [f"{one.name}: {one.detail}" for one in controls if one.holds is False]
     if failed:
         advice = "Correct the model, the oracles or the workloads first: nothing else here counts."
-        return Decision(None, "; ".join(failed), (advice,), ())
+        return Decision(None, "; ".join(failed), (advice,), (), severity)
     passed = (one for one in strategies if not one.ruled_out)
     fit = sorted(passed, key=lambda one: _rank(one, backends))
     order = tuple(one.name for one in fit)
-    if doubts := _doubts(strategies, cells, controls, fit, backends):
-        return Decision(None, "", tuple(doubts), order)
+    unjudged = _unjudged(strategies, cells, attacks)
+    if doubts := _doubts(strategies, cells, controls, fit, unjudged, backends):
+        return Decision(None, "", tuple(doubts), order, severity)
     best = fit[0]
     reasons = [_passed(best, cells, backends)]
     if best.patch.assertions_removed:
@@ -58,10 +62,9 @@ def decide(
         )
     reasons += [_behind(one, best, backends) for one in fit[1:]]
     reasons += [
-        f"{name} was left out: it failed nothing, but evidence is missing."
-        for name in _unjudged(strategies, cells)
+        f"{name} was left out: it failed nothing, but evidence is missing." for name in unjudged
     ]
-    return Decision(best.name, "", tuple(reasons), order)
+    return Decision(best.name, "", tuple(reasons), order, severity)
 
 
 def _rank(one: StrategyResult, backends: Sequence[str]) -> tuple[int, int, int, int]:
@@ -80,12 +83,17 @@ def _untried(one: StrategyResult, backends: Sequence[str]) -> list[str]:
     return [name for name in backends if name != MODEL and misfit(one.name, one.patch, name)]
 
 
-def _unjudged(strategies: Sequence[StrategyResult], cells: Sequence[Cell]) -> list[str]:
+def _unjudged(
+    strategies: Sequence[StrategyResult], cells: Sequence[Cell], attacks: Sequence[Attack]
+) -> list[str]:
     """Return the fixes that are out only because evidence is missing."""
     return [
         one.name
         for one in strategies
-        if one.ruled_out and one.name != BASELINE and not fails(one.name, cells)
+        if one.ruled_out
+        and one.name != BASELINE
+        and not fails(one.name, cells)
+        and not crashes(one.name, attacks)
     ]
 
 
@@ -94,6 +102,7 @@ def _doubts(
     cells: Sequence[Cell],
     controls: Sequence[Control],
     fit: Sequence[StrategyResult],
+    unjudged: Sequence[str],
     backends: Sequence[str],
 ) -> list[str]:
     """Say why nobody can decide, and what would help; [] if the first of `fit` can be taken."""
@@ -111,7 +120,7 @@ def _doubts(
             f"more workloads, another seed or an oracle that catches the bug in {BASELINE} would."
         )
     if not fit:
-        doubts.append(_nothing_left(strategies, cells))
+        doubts.append(_nothing_left(strategies, unjudged))
         return doubts
     tied = [one for one in fit if _rank(one, backends) == _rank(fit[0], backends)]
     if len(tied) > 1:
@@ -119,15 +128,15 @@ def _doubts(
     return doubts
 
 
-def _nothing_left(strategies: Sequence[StrategyResult], cells: Sequence[Cell]) -> str:
-    if unjudged := _unjudged(strategies, cells):
+def _nothing_left(strategies: Sequence[StrategyResult], unjudged: Sequence[str]) -> str:
+    if unjudged:
         return (
             f"Cannot decide: of the fixes that failed nothing, {listing(unjudged)}, evidence is "
             "missing; a run in which every oracle can judge them would decide."
         )
     if all(one.name == BASELINE for one in strategies):
         return "Cannot decide: there is no fix in this run; add one (`--strategy`, `--patch`)."
-    return "No fix can be taken: every one of them fails an oracle. Another fix is needed."
+    return "No fix can be taken: every one of them fails. Another fix is needed."
 
 
 def _tie(tied: Sequence[StrategyResult]) -> str:

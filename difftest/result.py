@@ -118,17 +118,33 @@ class Reached(Full, frozen=True):
     runs: int
 
 
+class Attack(Full, frozen=True):
+    """What a user without privileges came to who tried to crash a strategy's kernel.
+
+    `setting` is that of vm.unprivileged_userfaultfd, `default` whether the kernel comes with it.
+    `crashed` and `default` are None if not known; `how` has the way, or what was in the way.
+    """
+
+    strategy: str
+    backend: str
+    setting: int
+    default: bool | None
+    crashed: bool | None
+    how: str
+
+
 class Decision(Full, frozen=True):
     """`recommended` is a strategy or None; `void` says why nothing of this run counts, or is "".
 
     `reasons` are sentences; `order` has the strategies that are not ruled out, the best first,
-    and none in a run that is void.
+    and none in a run that is void. `severity` says in sentences what `Result.attacks` came to.
     """
 
     recommended: str | None
     void: str
     reasons: tuple[str, ...]
     order: tuple[str, ...]
+    severity: tuple[str, ...] = ()
 
 
 class Result(Full, frozen=True, kw_only=True):
@@ -146,6 +162,7 @@ class Result(Full, frozen=True, kw_only=True):
     controls: tuple[Control, ...]
     conformance: tuple[Conformance, ...]
     reached: tuple[Reached, ...]
+    attacks: tuple[Attack, ...]
     decision: Decision
     timings: dict[str, float]
     """Seconds, by phase: the only part that may differ between equal runs."""

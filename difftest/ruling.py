@@ -11,7 +11,7 @@ from difftest.strategy import BASELINE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from difftest.result import Cell, PatchFacts, Witness
+    from difftest.result import Attack, Cell, PatchFacts, Witness
     from difftest.strategy import Strategy
 
 #: The share of runs that an oracle may leave unjudged on a strategy that is to be recommended.
@@ -23,8 +23,16 @@ def fails(strategy: str, cells: Sequence[Cell]) -> bool:
     return any(cell.fail for cell in cells if cell.strategy == strategy)
 
 
+def crashes(strategy: str, attacks: Sequence[Attack]) -> list[Attack]:
+    return [one for one in attacks if one.strategy == strategy and one.crashed]
+
+
 def ruled_out(
-    strategy: str, facts: PatchFacts, cells: Sequence[Cell], witnesses: Sequence[Witness]
+    strategy: str,
+    facts: PatchFacts,
+    cells: Sequence[Cell],
+    witnesses: Sequence[Witness],
+    attacks: Sequence[Attack],
 ) -> tuple[str, ...]:
     """Say why a strategy cannot be taken, a sentence for each reason; () if it can.
 
@@ -37,6 +45,11 @@ def ruled_out(
         _failure([cell for cell in own if cell.oracle == witness.oracle and cell.fail], witness)
         for witness in witnesses
         if witness.strategy == strategy
+    ]
+    reasons += [
+        f"An unprivileged user crashes it on {one.backend}, {one.how} "
+        f"(vm.unprivileged_userfaultfd={one.setting})."
+        for one in crashes(strategy, attacks)
     ]
     if not reasons:
         reasons = _missing(facts, own)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from difftest.errors import StoreError
+from difftest.result import Attack
 from difftest.settings import Settings
 from difftest.tally import Tally
 
@@ -24,7 +25,7 @@ FILE = "run.sqlite"
 _LOCK = "run.lock"
 #: Marks the file as one of ours ("dift"); SQLite keeps it in the header for that purpose.
 _APPLICATION = 0x64696674
-_VERSION = 1
+_VERSION = 2
 #: How long to wait for a reader: rendering a large run may take seconds, never this long.
 _PATIENCE_SECONDS = 30
 _TABLES = """
@@ -38,6 +39,8 @@ CREATE TABLE tallies (
 CREATE TABLE consoles (
     strategy TEXT, backend TEXT, number INTEGER, packed BLOB NOT NULL,
     PRIMARY KEY (strategy, backend, number));
+CREATE TABLE attacks (
+    strategy TEXT, backend TEXT, json BLOB NOT NULL, PRIMARY KEY (strategy, backend));
 """
 
 _T = TypeVar("_T")
@@ -155,6 +158,12 @@ class Store:
         with self._writing():
             self._db.execute("INSERT OR IGNORE INTO consoles VALUES (?, ?, ?, ?)", row)
 
+    def add_attacks(self, strategy: str, backend: str, attacks: Sequence[Attack]) -> None:
+        """Keep what attacks on a strategy's kernel came to; the first stay."""
+        row = (strategy, backend, msgspec.json.encode(attacks))
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO attacks VALUES (?, ?, ?)", row)
+
     def finish(self, timings: Mapping[str, float]) -> None:
         """Mark the run as complete; `timings` are seconds by phase."""
         packed = msgspec.json.encode(dict(timings))
@@ -199,6 +208,12 @@ class Store:
                 tally = msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
             yield tally
 
+    def attacks(self) -> list[Attack]:
+        """Return the attacks in the order in which they were kept."""
+        rows = self._rows("SELECT json FROM attacks ORDER BY rowid")
+        with self._reading():
+            return [one for (row,) in rows for one in msgspec.json.decode(row, type=list[Attack])]
+
     def console(self, strategy: str, backend: str, number: int) -> str | None:
         """Return what the kernel printed, or None if that was not kept."""
         query = "SELECT packed FROM consoles WHERE (strategy, backend, number) = (?, ?, ?)"
@@ -215,10 +230,10 @@ class Store:
             [(version,)] = self._db.execute("PRAGMA user_version")
         if application != _APPLICATION:
             raise StoreError(f"{self._file} is no run of difftest: some other program's database")
-        if version > _VERSION:
+        if version != _VERSION:
             raise StoreError(
-                f"{self._file} has format {version} and this difftest reads up to {_VERSION}: "
-                "use the difftest that wrote it, or a later one"
+                f"{self._file} has format {version} and this difftest reads {_VERSION}: "
+                "use the difftest that wrote it"
             )
 
     def _fact(self, name: str, kind: type[_T]) -> _T | None:

@@ -80,6 +80,7 @@ def _decision(result: Result) -> Iterator[str]:
     for reason in (
         decision.void,
         *decision.reasons,
+        *decision.severity,
         *against_base(result, ruled_out=False),
     ):
         if reason:

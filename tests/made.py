@@ -15,6 +15,8 @@ from difftest.verdict import PASS, Verdict, fail, unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from difftest.result import Attack
+
 ORACLES = ("no_kernel_bug", "block_accounting", "page_leak", "content", "contract")
 BACKENDS = ("model", "uml:6.1")
 STATES = ("window_opened", "charge_failed_on_retry")
@@ -91,6 +93,7 @@ class Parts:
     texts: dict[int, str]
     built: dict[tuple[str, str], str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    attacked: list[Attack] = field(default_factory=list)
 
     def workloads(self) -> dict[int, str]:
         return self.texts
@@ -100,6 +103,9 @@ class Parts:
 
     def tallies(self, strategy: str) -> Iterator[Tally]:
         return (tally for tally in self.every if tally.strategy == strategy)
+
+    def attacks(self) -> list[Attack]:
+        return self.attacked
 
 
 def settings(

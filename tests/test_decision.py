@@ -299,7 +299,7 @@ def test_nothing_can_be_taken_if_every_fix_fails() -> None:
     decision = decided(UNPATCHED, NAIVE_HOLD, UNACCT).decision
     assert decision.recommended is None
     assert decision.reasons == (
-        "No fix can be taken: every one of them fails an oracle. Another fix is needed.",
+        "No fix can be taken: every one of them fails. Another fix is needed.",
     )
 
 

@@ -14,6 +14,7 @@ from made import BUG, BUNDLED, CRASHED, HUNG, RELEASE_PAGE, Parts, campaign, run
 from difftest.assemble import result_of
 from difftest.errors import PluginError, StoreError
 from difftest.facts import facts_of
+from difftest.result import Attack
 from difftest.store import FILE, Store, find_unfinished
 from difftest.tally import Tally
 
@@ -274,6 +275,14 @@ def test_an_empty_file_is_no_run(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
+def test_attacks_come_out_as_they_were_put_in_and_the_first_stay(tmp_path: Path) -> None:
+    first = Attack("release_page", "uml:6.1", 0, default=True, crashed=None, how="unknown")
+    with Store.create(tmp_path, SETTINGS) as store:
+        store.add_attacks("release_page", "uml:6.1", [first])
+        store.add_attacks("release_page", "uml:6.1", [])
+        assert store.attacks() == [first]
+
+
 def test_the_database_of_another_program_is_no_run(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / FILE)
     db.execute("CREATE TABLE facts (name, json)")
@@ -282,11 +291,11 @@ def test_the_database_of_another_program_is_no_run(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
-def test_a_run_of_a_later_difftest_is_named(run_directory: Path) -> None:
+def test_a_run_of_another_difftest_is_named(run_directory: Path) -> None:
     db = sqlite3.connect(run_directory / FILE)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(StoreError, match="has format 99 and this difftest reads up to 1"):
+    with pytest.raises(StoreError, match="has format 99 and this difftest reads 2"):
         Store.open(run_directory)
 
 

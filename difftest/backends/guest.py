@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests: virtual machines that play workloads on a real kernel, whatever they run in."""
+"""Guests: virtual machines with a real kernel that play workloads, whatever they run in."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from difftest import kernels
 from difftest.backends import console, cpu
 from difftest.backends.boot import Boot
 from difftest.backends.channel import Channel
+from difftest.backends.program import Ended
 from difftest.backends.transcript import Transcript
 from difftest.guest.build import agent
 from difftest.outcome import Ending, Outcome
 from difftest.workload.codec import to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from difftest.backends.program import Program
     from difftest.kernels import Flavour, Series
     from difftest.strategy import Strategy
     from difftest.workload.workload import Workload
@@ -47,6 +49,10 @@ class Machine(Protocol):
 
     def command(self, channel: Channel) -> Sequence[str | Path]:
         """Return the command that is a guest: it ends when the guest does."""
+        ...
+
+    def command_for(self, program: Program) -> Sequence[str | Path]:
+        """Return the command for a guest with that program; what it writes is on the console."""
         ...
 
 
@@ -78,24 +84,41 @@ class GuestBackend(abc.ABC):
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[GuestRunner]:
+        with self._place(chain, {"/init": agent()}) as (machine, folder, number):
+            yield GuestRunner(machine, folder, number, self._series.renamed)
+
+    def boot(self, chain: Sequence[Strategy], program: Program) -> Ended:
+        files = {"/init": program.init, **program.files}
+        with self._place(chain, files) as (machine, folder, number):
+            return _boot(
+                machine.command_for(program),
+                folder,
+                number,
+                self._series.renamed,
+                lambda guest: _ends_within(guest, program.patience),
+            )
+
+    @contextlib.contextmanager
+    def _place(
+        self, chain: Sequence[Strategy], files: Mapping[str, Path]
+    ) -> Iterator[tuple[Machine, Path, int]]:
+        """Yield a machine with these files in it, the directory and the processor of its guests."""
         kernel = self._kernel(chain)
         with tempfile.TemporaryDirectory(prefix="difftest-guest-") as name, cpu.slot() as number:
             folder = Path(name)
-            machine = self._machine(kernel, _initrd(kernel, agent(), folder))
-            yield GuestRunner(machine, folder, number, self._series.renamed)
+            yield self._machine(kernel, _initrd(kernel, files, folder)), folder, number
 
     @abc.abstractmethod
     def _machine(self, kernel: kernels.Kernel, initrd: Path) -> Machine:
         """Return what boots this kernel; the directory of `initrd` is the guests' own."""
 
 
-def _initrd(kernel: kernels.Kernel, init: Path, folder: Path) -> Path:
-    """Make the guest's file system: the agent and a console. Needs no root, unlike mknod."""
+def _initrd(kernel: kernels.Kernel, files: Mapping[str, Path], folder: Path) -> Path:
+    """Make the guest's file system: programs and a console. Needs no root, unlike mknod."""
     listing = folder / "initrd.list"
-    listing.write_text(
-        f"dir /dev 0755 0 0\nnod /dev/console 0600 0 0 c 5 1\nfile /init {init} 0755 0 0\n",
-        encoding="utf-8",
-    )
+    lines = ["dir /dev 0755 0 0", "nod /dev/console 0600 0 0 c 5 1"]
+    lines += [f"file {path} {file} 0755 0 0" for path, file in files.items()]
+    listing.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     initrd = folder / "initrd"
     with initrd.open("wb") as file:
         subprocess.run([kernel.gen_init_cpio, listing], stdout=file, check=True)
@@ -113,8 +136,6 @@ class GuestRunner:
         self._cpu = number
         self._renamed = renamed
         self.consoles: dict[int, str] = {}
-        # A panic may abort the process: with core files allowed, each would leave 64 MB.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         self.consoles = {}
@@ -164,33 +185,59 @@ class GuestRunner:
     def _boot(self, channel: Channel, first: int) -> Boot:
         """Boot, wait for the end, and read what was written."""
         channel.rewind(first)
-        output = self._folder / "console"
-        with output.open("wb") as file, cpu.pinned(self._cpu):
-            guest = subprocess.Popen(
-                # A guest must not outlive us, however we end.
-                ["setpriv", "--pdeathsig=TERM", *self._machine.command(channel)],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                pass_fds=[channel.fd],
-                start_new_session=True,
-            )
-        try:
-            hung = not _wait(guest, channel, self._machine.silence)
-        finally:
-            _end(guest)
-            for left in self._folder.iterdir():
-                if left.is_dir():
-                    shutil.rmtree(left, ignore_errors=True)
-        text = output.read_text(encoding="utf-8", errors="replace")
+        silence = self._machine.silence
+        ended = _boot(
+            self._machine.command(channel),
+            self._folder,
+            self._cpu,
+            self._renamed,
+            lambda guest: _wait(guest, channel, silence),
+            [channel.fd],
+        )
         return Boot.of(
             Transcript(first, channel.count),
             channel.lines(),
-            text,
-            console.read(text, self._renamed),
-            guest.returncode,
-            self._machine.silence if hung else 0,
+            ended.console,
+            ended.complaint,
+            ended.status,
+            silence if ended.given_up else 0,
         )
+
+
+def _boot(
+    command: Sequence[str | Path],
+    folder: Path,
+    number: int,
+    renamed: Mapping[tuple[str, str], str],
+    ends: Callable[[subprocess.Popen[bytes]], bool],
+    files: Sequence[int] = (),
+) -> Ended:
+    """Start a guest on processor `number`, and wait for its end. `ends` is False to give up.
+
+    `files` are descriptors that the guest's process has as well.
+    """
+    # A panic may abort the process: with core files allowed, each would leave 64 MB.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    output = folder / "console"
+    with output.open("wb") as file, cpu.pinned(number):
+        guest = subprocess.Popen(
+            # A guest must not outlive us, however we end.
+            ["setpriv", "--pdeathsig=TERM", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            pass_fds=files,
+            start_new_session=True,
+        )
+    try:
+        ended = ends(guest)
+    finally:
+        _end(guest)
+        for left in folder.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+    text = output.read_text(encoding="utf-8", errors="replace")
+    return Ended(text, console.read(text, renamed), guest.returncode, not ended)
 
 
 def _wait(guest: subprocess.Popen[bytes], channel: Channel, silence: float) -> bool:
@@ -206,6 +253,14 @@ def _wait(guest: subprocess.Popen[bytes], channel: Channel, silence: float) -> b
         return True
     finally:
         os.close(pidfd)
+
+
+def _ends_within(guest: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        guest.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _end(guest: subprocess.Popen[bytes]) -> None:

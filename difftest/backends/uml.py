@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from difftest.backends.channel import Channel
+    from difftest.backends.program import Program
     from difftest.kernels import Series
 
-MEMORY = "64M"
-"""Of the guest. The largest workload needs 1 MB; less than 32 MB and the kernel grows stingy."""
+MEMORY = 64
+"""MiB of a guest. The largest workload needs 1 MB; with less than 32 the kernel grows stingy."""
 
 SILENCE = 10.0
 """Seconds without a new line after which a guest counts as hung. A line comes every 0.1 ms; a
 machine with ten times more guests than processors still made one in 0.1 s."""
 
 # lpj: delay calibration is most of the boot otherwise; nothing here depends on exact delays.
-# con0 to a file: printk only; the agent has a channel of its own. loglevel 5 keeps WARN and BUG.
+# con0 to a file: printk, and programs other than the agent, which has a channel of its own.
+# loglevel 5 keeps WARN and BUG.
 _ARGUMENTS = (
-    f"mem={MEMORY}",
     "rdinit=/init",
     "con=null",
     "con0=null,fd:1",
@@ -63,6 +64,12 @@ class UmlMachine:
     silence: float
 
     def command(self, channel: Channel) -> Sequence[str | Path]:
+        return self._command(MEMORY, f"iomem=mmapper,/proc/self/fd/{channel.fd}")
+
+    def command_for(self, program: Program) -> Sequence[str | Path]:
+        return self._command(program.memory, "--", *program.arguments)
+
+    def _command(self, memory: int, *arguments: str) -> Sequence[str | Path]:
         return (
             # Where the heap begins decides how much memory UML adds "to account for
             # exec-shield gap"; randomized, up to 800 MB of it: 32 ms a boot, not 24.
@@ -70,7 +77,8 @@ class UmlMachine:
             "-R",
             self.linux,
             *_ARGUMENTS,
+            f"mem={memory}M",
             f"initrd={self.initrd}",
             f"uml_dir={self.initrd.parent}/",
-            f"iomem=mmapper,/proc/self/fd/{channel.fd}",
+            *arguments,
         )

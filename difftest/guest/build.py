@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compiling the guest agent, once for each state of its sources."""
+"""Compiling the programs of guests, once for each state of their sources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from difftest.toolchain import (
 
 SOURCES = Path(__file__).parent
 
-#: Static: the agent is all there is in the guest's file system.
+#: Static: a program is all there is in the guest's file system.
 _COMMAND = ("gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o")
 
 #: What the linker says when only the shared C library is there.
@@ -28,23 +28,32 @@ _NO_STATIC_LIBC = ("cannot find -lc", "cannot find -lpthread")
 
 def agent(sources: Path = SOURCES) -> Path:
     """Return the compiled agent. Raises BuildError if the C code in `sources` does not compile."""
+    return _program("agent", sources)
+
+
+def attack(sources: Path = SOURCES / "attack") -> Path:
+    """Return the compiled attack, as `agent`."""
+    return _program("attack", sources)
+
+
+def _program(name: str, sources: Path) -> Path:
     require("gcc")
-    name = _digest(sources)
-    if found := cache.finished("agents", name):
-        return found / "agent"
-    with cache.lock(f"agent-{name}"):
-        found = cache.finished("agents", name) or _build(sources, name)
-    return found / "agent"
+    address = _digest(sources)
+    if found := cache.finished("agents", address):
+        return found / name
+    with cache.lock(f"agent-{address}"):
+        found = cache.finished("agents", address) or _build(name, sources, address)
+    return found / name
 
 
-def _build(sources: Path, name: str) -> Path:
+def _build(name: str, sources: Path, address: str) -> Path:
     with cache.workdir("agent") as work:
         made = work / "made"
         made.mkdir()
         units = [str(path) for path in sorted(sources.glob("*.c"))]
         try:
             run(
-                [*_COMMAND, str(made / "agent"), *units],
+                [*_COMMAND, str(made / name), *units],
                 where=work,
                 environment=build_environment(work),
             )
@@ -54,9 +63,10 @@ def _build(sources: Path, name: str) -> Path:
                     "the static C library (libc.a, Debian: libc6-dev) is not installed here: "
                     + install_command(["libc6-dev"])
                 ) from None
-            raise BuildError(f"the guest agent does not compile:\n{error.output.strip()}") from None
+            message = f"the guest's {name} does not compile:\n{error.output.strip()}"
+            raise BuildError(message) from None
         cache.note(made, command=_COMMAND)
-        return cache.publish(made, "agents", name)
+        return cache.publish(made, "agents", address)
 
 
 def _digest(sources: Path) -> str:
