@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from difftest.workload.limits import MAX_COPY, MAX_PAGES, PAGE_SIZE
+from difftest.workload.workload import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,8 @@ class Shape:
     blocks: int
     files: tuple[int, ...]
     maps: tuple[Map, ...]
+    begins: int = 0
+    """Copies that were begun so far."""
     target: tuple[int, int] | None = None
     """In a window: the file and page that the copy is about to fill."""
 
@@ -78,42 +81,142 @@ def _range(choose: Choices, pages: int) -> tuple[int, int]:
     return first, rest + 1 if beyond else min(count, rest)
 
 
+def _source(choose: Choices, pages: int) -> str:
+    """A letter for each source page; one source in sixteen ends in a hole."""
+    letters = choose.below(2**pages)
+    source = "".join("MR"[letters >> i & 1] for i in range(pages))
+    return source[:-1] + "U" if choose.chance(1, 16) else source
+
+
 @dataclass(frozen=True, slots=True)
-class Copy(Op):
-    """UFFDIO_COPY to the pages of a mapping from `page` on, one for each letter of `source`.
-
-    R: the source page is resident. M: it is missing, the copy stops there with no lock held, and
-    the actions of the next window happen before it goes on. Returns 0 or an errno, and the
-    `copy` field.
-    """
-
-    name = "copy"
-    weight = 12
-    weight_in_window = 0
+class Copying(Op):
+    """UFFDIO_COPY. `source` has a letter for each source page, see Copy."""
 
     map: int
     page: int
     source: str
+
+    @property
+    def pages(self) -> int:
+        return len(self.source)
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        number = choose.below(len(shape.maps))
+        page, pages = _range(choose, shape.maps[number].pages)
+        return cls(number, page, _source(choose, min(pages, MAX_COPY)))
+
+    def play(self, system: System, tag: Tag) -> May[int]:
+        source = system.place_source([tag(i) for i in range(self.pages)], self.source)
+        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages))
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Copying):
+    """UFFDIO_COPY to the pages of a mapping from `page` on, one for each letter of `source`.
+
+    R: the source page is resident. M: it is missing, the copy stops there with no lock held, and
+    the actions of the next window happen before it goes on. U: it is not mapped. Returns 0 or an
+    errno, and the `copy` field.
+    """
+
+    name = "copy"
+    weight = 24
+    weight_in_window = 0
+
     actions: tuple[tuple[Op, ...], ...] = ()
 
     @property
     def windows(self) -> tuple[tuple[Op, ...], ...]:
         return self.actions
 
+
+@dataclass(frozen=True, slots=True)
+class CopyUnaligned(Copy):
+    """The same from a source that begins in the middle of its first page.
+
+    So each page is copied from two source pages, and `source` has one letter more than there are
+    pages to fill. A copy may stop twice for one page.
+    """
+
+    name = "copy_unaligned"
+    weight = 4
+
+    @property
+    def pages(self) -> int:
+        return len(self.source) - 1
+
     @classmethod
     def draw(cls, choose: Choices, shape: Shape) -> Op:
         number = choose.below(len(shape.maps))
         page, pages = _range(choose, shape.maps[number].pages)
-        length = min(pages, MAX_COPY)
-        letters = choose.below(2**length)
-        return cls(number, page, "".join("MR"[letters >> i & 1] for i in range(length)))
+        return cls(number, page, _source(choose, min(pages, MAX_COPY - 1) + 1))
 
     def play(self, system: System, tag: Tag) -> May[int]:
         source = system.place_source(
-            [tag(i) for i in range(len(self.source))], [letter == "R" for letter in self.source]
+            [tag(i) for i in range(self.pages)], self.source, shift=PAGE_SIZE // 2
         )
-        to = system.maps[self.map].vm_start + self.page * PAGE_SIZE
-        return (yield from system.uffdio_copy(to, source, len(self.source)))
+        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages))
+
+
+@dataclass(frozen=True, slots=True)
+class CopyWp(Op):
+    """UFFDIO_COPY of resident pages with UFFDIO_COPY_MODE_WP, which no mapping is registered for.
+
+    Returns an errno, and the `copy` field.
+    """
+
+    name = "copy_wp"
+
+    map: int
+    page: int
+    pages: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        number = choose.below(len(shape.maps))
+        page, pages = _range(choose, shape.maps[number].pages)
+        return cls(number, page, min(pages, MAX_COPY))
+
+    def play(self, system: System, tag: Tag) -> May[int]:
+        source = system.place_source([tag(i) for i in range(self.pages)], "R" * self.pages)
+        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages, wp=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Begin(Copying):
+    """A UFFDIO_COPY that stays stopped, if it stops, until a `resume` lets it go on.
+
+    Several may be in flight, each in a thread of its own. What is in flight in the end is resumed
+    until it is through, the first one first. The result is that of the copy, when it returns.
+    """
+
+    name = "begin"
+    weight = 6
+    weight_in_window = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Op):
+    """Give the copy of the `begin` number `begin`, from 0, its page: until it stops or returns.
+
+    Nothing happens if it is not in flight. Returns 0.
+    """
+
+    name = "resume"
+    weight = 4
+    weight_in_window = 0
+
+    begin: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(choose.below(max(1, shape.begins)))
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        """Do nothing to the system: it is the player who lets the copy go on."""
+        yield "resume"
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +236,30 @@ class Zeropage(Op):
         return cls(number, *_range(choose, shape.maps[number].pages))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - zeros have no tag
-        to = system.maps[self.map].vm_start + self.page * PAGE_SIZE
-        return (yield from system.uffdio_zeropage(to, self.pages))
+        return (yield from system.uffdio_zeropage(self.map, self.page, self.pages))
+
+
+@dataclass(frozen=True, slots=True)
+class Continue(Op):
+    """UFFDIO_CONTINUE on pages of a mapping: map what is in the page cache.
+
+    Returns 0 or an errno, and the `mapped` field.
+    """
+
+    name = "continue"
+    weight = 3
+
+    map: int
+    page: int
+    pages: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        number = choose.below(len(shape.maps))
+        return cls(number, *_range(choose, shape.maps[number].pages))
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        return (yield from system.uffdio_continue(self.map, self.page, self.pages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,39 +372,272 @@ class Punch(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Munmap(Op):
+class _OnMap(Op):
+    """An operation on a whole mapping, wherever it is by now."""
+
+    map: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(choose.below(len(shape.maps)))
+
+
+@dataclass(frozen=True, slots=True)
+class Munmap(_OnMap):
     """munmap() of a whole mapping. Returns 0."""
 
     name = "munmap"
     weight_in_window = 3
 
-    map: int
-
-    @classmethod
-    def draw(cls, choose: Choices, shape: Shape) -> Op:
-        return cls(choose.below(len(shape.maps)))
-
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "munmap"
-        return system.munmap(system.maps[self.map])
+        return system.munmap(self.map)
 
 
 @dataclass(frozen=True, slots=True)
-class Unregister(Op):
-    """UFFDIO_UNREGISTER of a whole mapping. Returns 0, or an errno if it is unmapped."""
+class Remap(Op):
+    """mmap(MAP_SHARED | MAP_FIXED) of a file over a mapping, registered for missing pages.
+
+    Returns 0, or the errno of UFFDIO_REGISTER.
+    """
+
+    name = "remap"
+    weight_in_window = 2
+
+    map: int
+    file: int
+    offset: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(
+            choose.below(len(shape.maps)),
+            choose.below(len(shape.files)),
+            choose.pick((0, 0, 0, 1, 2)),
+        )
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "mmap"
+        return system.remap(self.map, Kind.SHARED, self.file, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class RemapPrivate(Remap):
+    """The same with MAP_PRIVATE."""
+
+    name = "remap_private"
+    weight_in_window = 1
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "mmap"
+        return system.remap(self.map, Kind.PRIVATE, self.file, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class RemapAnonymous(_OnMap):
+    """mmap(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED) over a mapping, registered.
+
+    Returns 0, or the errno of UFFDIO_REGISTER.
+    """
+
+    name = "remap_anonymous"
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "mmap"
+        return system.remap(self.map, Kind.ANONYMOUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Mremap(_OnMap):
+    """mremap(MREMAP_MAYMOVE | MREMAP_FIXED) of a mapping to its other place, or back.
+
+    What was registered is not any more: there is no EVENT_REMAP here. Later operations mean the
+    new place. Returns 0, or an errno if it is unmapped.
+    """
+
+    name = "mremap"
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "mremap"
+        return system.mremap(self.map)
+
+
+@dataclass(frozen=True, slots=True)
+class Mprotect(Op):
+    """mprotect() of a whole mapping: read and write, or with `write` 0 read alone.
+
+    Returns 0, or an errno if it is unmapped.
+    """
+
+    name = "mprotect"
+
+    map: int
+    write: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(choose.below(len(shape.maps)), choose.pick((0, 0, 1)))
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "mprotect"
+        return system.mprotect(self.map, write=bool(self.write))
+
+
+@dataclass(frozen=True, slots=True)
+class Mlock(_OnMap):
+    """mlock2(MLOCK_ONFAULT) of a whole mapping: pages that it has, and gets, stay in memory.
+
+    Returns 0, or an errno if it is unmapped.
+    """
+
+    name = "mlock"
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "mlock"
+        return system.mlock(self.map)
+
+
+@dataclass(frozen=True, slots=True)
+class Pageout(Op):
+    """madvise(MADV_PAGEOUT) over pages of a mapping. There is no swap: only clean pages can go.
+
+    Returns 0 or an errno.
+    """
+
+    name = "pageout"
+    weight = 2
+
+    map: int
+    page: int
+    pages: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        number = choose.below(len(shape.maps))
+        return cls(number, *_range(choose, shape.maps[number].pages))
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "madvise"
+        return system.pageout(self.map, self.page, self.pages)
+
+
+@dataclass(frozen=True, slots=True)
+class Unregister(_OnMap):
+    """UFFDIO_UNREGISTER of a whole mapping. Returns 0 or an errno."""
 
     name = "unregister"
     weight_in_window = 3
 
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "unregister"
+        return system.unregister(self.map)
+
+
+@dataclass(frozen=True, slots=True)
+class Register(_OnMap):
+    """UFFDIO_REGISTER of a whole mapping for missing pages. Returns 0 or an errno."""
+
+    name = "register"
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "register"
+        return system.register(self.map)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveBegin(Op):
+    """madvise(MADV_DONTNEED) over pages of a mapping, in a thread of its own.
+
+    If the mapping is registered, the thread waits until somebody reads the UFFD_EVENT_REMOVE, and
+    until then no ioctl fills a page; `remove_end` reads it, and so does the end of the workload.
+    Nothing happens while another one waits. Returns 0 if it waits, else what madvise() returns.
+    """
+
+    name = "remove_begin"
+
     map: int
+    page: int
+    pages: int
 
     @classmethod
     def draw(cls, choose: Choices, shape: Shape) -> Op:
-        return cls(choose.below(len(shape.maps)))
+        number = choose.below(len(shape.maps))
+        return cls(number, *_range(choose, shape.maps[number].pages))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "unregister"
-        return system.unregister(system.maps[self.map])
+        yield "madvise"
+        return system.remove_begin(self.map, self.page, self.pages)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveEnd(Op):
+    """Read the UFFD_EVENT_REMOVE that a madvise() waits with. Returns what that then returns.
+
+    Returns 0 if there is none.
+    """
+
+    name = "remove_end"
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - there is but one
+        return cls()
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "read"
+        return system.remove_end()
+
+
+@dataclass(frozen=True, slots=True)
+class Fork(Op):
+    """fork() of a child that stays until the end of the workload. Returns 0."""
+
+    name = "fork"
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - nothing to choose
+        return cls()
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "fork"
+        return system.fork()
+
+
+@dataclass(frozen=True, slots=True)
+class Overcommit(Op):
+    """Set overcommit_memory to 2, with a limit that leaves `leave` pages for files to grow.
+
+    What mappings take or give back does not count: the limit moves with it. Returns 0.
+    """
+
+    name = "overcommit"
+
+    leave: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - any system has memory
+        return cls(choose.pick((0, 0, 1, 2, 3)))
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "sysctl"
+        return system.overcommit(self.leave)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDestination(Op):
+    """close() of the userfaultfd of the destinations, after a pending UFFD_EVENT_REMOVE is read.
+
+    A copy in flight holds it open until it returns. Later ioctls fail. Returns 0 or an errno.
+    """
+
+    name = "close_destination"
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - there is but one
+        return cls()
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "close"
+        return system.close_destination()
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,16 +656,79 @@ class MunmapSource(Op):
         return system.munmap_source()
 
 
+@dataclass(frozen=True, slots=True)
+class CloseSource(Op):
+    """close() of the userfaultfd of the source of the copy whose window this is in, as its end.
+
+    It lets the copy go on with zeros wherever the source is missing, and open no more windows.
+    Returns 0.
+    """
+
+    name = "close_source"
+    weight = 0
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - there is but one source
+        return cls()
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "close"
+        return system.close_source()
+
+
+@dataclass(frozen=True, slots=True)
+class KillCopier(Op):
+    """SIGKILL to the thread whose copy's window this is in, as the window's end. Returns 0.
+
+    The copy then returns nothing that anybody could see: EINTR stands for that.
+    """
+
+    name = "kill_copier"
+    weight = 0
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - there is but one copier
+        return cls()
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "kill"
+        return system.kill_copier()
+
+
+#: What stands in a window only, and what in addition ends it.
+IN_WINDOW = (MunmapSource, CloseSource, KillCopier)
+ENDS_WINDOW = (CloseSource, KillCopier)
+
 #: The whole vocabulary. A new operation: a class above, a line here, a function in play.c.
 OPS: tuple[type[Op], ...] = (
     Copy,
+    CopyUnaligned,
+    CopyWp,
+    Begin,
+    Resume,
     Zeropage,
+    Continue,
     Write,
     Fill,
     Free,
     Truncate,
     Punch,
     Munmap,
+    Remap,
+    RemapPrivate,
+    RemapAnonymous,
+    Mremap,
+    Mprotect,
+    Mlock,
+    Pageout,
     Unregister,
+    Register,
+    RemoveBegin,
+    RemoveEnd,
+    Fork,
+    Overcommit,
+    CloseDestination,
     MunmapSource,
+    CloseSource,
+    KillCopier,
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,23 +13,45 @@ if TYPE_CHECKING:
     from difftest.workload.ops import Op
 
 
+class Kind(StrEnum):
+    """What a mapping is of. The value is its line in the text form."""
+
+    SHARED = "map"
+    PRIVATE = "map_private"
+    ANONYMOUS = "map_anonymous"
+    SHARED_ANONYMOUS = "map_shared_anonymous"
+
+    @property
+    def of_file(self) -> bool:
+        return self in (Kind.SHARED, Kind.PRIVATE)
+
+
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A shared, writable mapping of pages `offset` to `offset + pages` of a file."""
+    """A writable mapping of pages `offset` to `offset + pages` of a file, or of no file.
+
+    All are registered with the userfaultfd of the destinations, for missing pages.
+    """
 
     file: int
     offset: int
     pages: int
+    kind: Kind = Kind.SHARED
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A tmpfs mount of `blocks` blocks with files of so many pages, their mappings, and `steps`."""
+    """Files of so many pages, their mappings, and `steps`.
+
+    `files` are on a tmpfs mount of `blocks` blocks, without limit if that is 0. `memfds` come
+    from memfd_create() and go on with the numbers of the files.
+    """
 
     blocks: int
     files: tuple[int, ...]
     maps: tuple[Map, ...]
     steps: tuple[Op, ...]
+    memfds: tuple[int, ...] = ()
 
     def places(self) -> Iterator[tuple[str, Op]]:
         """Every operation with its place, in text order: "0", "0.0.0", "0.0.1", "0.1.0", "1"."""
