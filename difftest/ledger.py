@@ -8,54 +8,97 @@ judge a kernel and the model alike.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from errno import EAGAIN, EBADF, EEXIST, EFAULT, EINTR, EINVAL, ENOENT, ENOMEM
 from typing import TYPE_CHECKING
 
-from difftest.outcome import Ending, Outcome, Step
+from difftest.outcome import Ending, Outcome, Step, Window
 from difftest.workload import ops
 from difftest.workload.limits import PAGE_SIZE
-from difftest.workload.workload import Workload, tag_of
+from difftest.workload.workload import Kind, Map, Workload, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENOENT, ENOMEM, EFAULT, EEXIST = 2, 12, 14, 17
+MIXTURE = -1
+"""The tag of a page that was copied from two pages of different tags."""
 
 
 @dataclass(slots=True)
 class Book:
-    """A file: its size in pages, and the tags of the pages that it has."""
+    """A file: its size in pages, and the tags of the pages that it has.
+
+    `limited`: its pages are blocks of the mount. `charged`: memory is committed for each.
+    """
 
     size: int
+    limited: bool = False
+    charged: bool = True
     pages: dict[int, int] = field(default_factory=dict)
-
-    def truncate(self, size: int) -> None:
-        self.size = size
-        self.pages = {page: tag for page, tag in self.pages.items() if page < size}
 
 
 @dataclass(slots=True)
 class Mapping:
-    """A shared mapping: pages `offset` to `offset + pages` of a file."""
+    """A mapping: pages `offset` to `offset + pages` of a file, or of none.
 
-    file: int
+    `own` holds the tags of private pages that it has, by page; None for a page of the file.
+    `present` are the pages with a page-table entry, `doubtful` those that may have one: their
+    entry may have been taken away, and no document says whether.
+    """
+
+    book: Book | None
     offset: int
     pages: int
+    shared: bool
+    own: dict[int, int | None] = field(default_factory=dict)
+    present: set[int] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)
     mapped: bool = True
     registered: bool = True
+    locked: bool = False
+    moved: bool = False
+
+    def holds(self, page: int) -> int:
+        """Return the tag that memory holds at a page that is present."""
+        tag = self.own.get(page)
+        if tag is None and self.book:
+            return self.book.pages.get(self.offset + page, 0)
+        return tag or 0
+
+    def drop(self, page: int) -> None:
+        """Take a page-table entry away, and a private page with it."""
+        self.own.pop(page, None)
+        self.present.discard(page)
+        self.doubtful.discard(page)
+
+    def doubt(self, page: int) -> None:
+        """Note that a page-table entry may be gone; whatever it leads to stays."""
+        if page in self.present:
+            self.present.discard(page)
+            self.doubtful.add(page)
+
+    def is_of_file(self, page: int) -> bool:
+        """Whether what is mapped at a page, if anything, is a page of the file."""
+        return self.shared or self.own.get(page, 0) is None
+
+    def page_out(self, page: int) -> None:
+        """Reclaim a page: without swap, only the page table of one that has a file changes."""
+        if self.is_of_file(page):
+            self.doubt(page)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A page that a copy or zeropage comes to, for the last time.
+    """A page that a copy, zeropage or continue comes to, for the last time.
 
     `page` counts from the start of its range. `reasons` are the errno values with which the
-    documentation lets it fail here; ENOMEM among them if no block is free. `retried`: it stopped
-    here before. `installed`: the operation says that it put the page there.
+    documentation lets it fail here; `barred` those that must keep it from filling the page.
+    `retried`: it stopped here before. `installed`: the operation says that it put the page there.
     """
 
     at: str
     page: int
     reasons: frozenset[int]
+    barred: frozenset[int]
     retried: bool
     installed: bool
 
@@ -69,122 +112,375 @@ class Returned:
     step: Step
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A madvise(MADV_DONTNEED) that waits: for pages of a mapping, at one of its two places."""
+
+    map: int
+    pages: range
+    moved: bool
+
+
+Filling = ops.Copying | ops.CopyWp | ops.Zeropage | ops.Continue
+
+
+@dataclass(slots=True)
+class Flight:
+    """A copy, zeropage or continue in progress. `page` is the next that it comes to."""
+
+    at: str
+    op: Filling
+    ordinal: int
+    moved: bool
+    """Which of the two places of its mapping it began with."""
+    page: int = 0
+    stops: int = 0
+    stopped_at: int = -1
+    """The page that it stopped for last."""
+    zeros: set[int] = field(default_factory=set)
+    """The source pages that nobody filled, which are read as zeros."""
+    source_gone: bool = False
+    killed: bool = False
+
+    @property
+    def letters(self) -> str:
+        return self.op.source if isinstance(self.op, ops.Copying) else "R" * self.op.pages
+
+    def needed_for(self, page: int) -> range:
+        """Return the source pages that a page is copied from."""
+        halves = isinstance(self.op, ops.Copying) and self.op.shift
+        return range(page, page + (2 if halves else 1))
+
+    def page_of_stop(self, stop: int) -> int:
+        """Return the page that it is about to fill when it stops for that time, from 0."""
+        missing = [number for number, letter in enumerate(self.letters) if letter == "M"]
+        if stop >= len(missing):
+            raise LookupError(f"step {self.at} stopped more often than its source has pages for")
+        return max(0, missing[stop] + 1 - len(self.needed_for(0)))
+
+    def tag(self, page: int) -> int:
+        """Return what it fills a page with."""
+        if isinstance(self.op, ops.Zeropage):
+            return 0
+        zeros = {source in self.zeros for source in self.needed_for(page)}
+        if len(zeros) > 1:
+            return MIXTURE
+        return 0 if True in zeros else tag_of(self.ordinal, page)
+
+
 class Ledger:
     """Follows an outcome; `walk` yields events, and between them the books are as of then."""
 
     def __init__(self, workload: Workload, outcome: Outcome) -> None:
         self.workload = workload
-        self.files = [Book(size) for size in workload.files]
-        self.filler = Book(0)
-        self.maps = [Mapping(one.file, one.offset, one.pages) for one in workload.maps]
-        self._ordinal = {at: number for number, (at, _) in enumerate(workload.places())}
-        self._steps = {one.at: one for one in outcome.trace if isinstance(one, Step)}
-        self._used = {one.at: one.used for one in outcome.trace}
-        self._finished = outcome.ending is Ending.FINISHED
-        self._source_gone = False
+        self.files = [
+            *(Book(size, limited=workload.blocks > 0) for size in workload.files),
+            *map(Book, workload.memfds),
+        ]
+        self.filler = Book(0, limited=workload.blocks > 0)
+        self.maps = [self._mapping(one) for one in workload.maps]
+        self._outcome = outcome
+        self._ops = {at: (number, op) for number, (at, op) in enumerate(workload.places())}
+        self._flights: dict[str, Flight] = {}
+        self._last_copy: Flight | None = None
+        self._source_closed = False
+        self._destination_closed = False
+        self._removal: Removal | None = None
+        self._limit: int | None = None
         self.used = 0
         """Blocks in use, as last reported, and the pages installed since."""
 
+    def _mapping(self, one: Map) -> Mapping:
+        book = self.files[one.file] if one.kind.of_file else None
+        if one.kind is Kind.SHARED_ANONYMOUS:
+            book = Book(one.pages, charged=False)
+        return Mapping(book, one.offset, one.pages, one.kind.shared)
+
     @property
     def blocks(self) -> int:
-        """Return how many blocks all files together should use."""
+        """Return how many blocks of the mount all files together should use."""
+        return sum(len(book.pages) for book in (*self.files, self.filler) if book.limited)
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a copy is stopped."""
+        return bool(self._flights)
+
+    def full(self, book: Book) -> bool:
+        """Whether a file may be refused another page."""
+        if book.limited and self.used >= self.workload.blocks:
+            return True
+        return book.charged and self._limit is not None and self._committed() >= self._limit
+
+    def _committed(self) -> int:
         return sum(len(book.pages) for book in (*self.files, self.filler))
 
     def walk(self) -> Iterator[Attempt | Returned]:
-        """Follow the operations as far as they were reported.
+        """Follow what was reported, in its order.
 
-        Raises LookupError if an outcome that is finished lacks the result of one.
+        Raises LookupError if an outcome that is finished lacks the result of an operation, or
+        reports one that the workload does not have.
         """
-        for number, op in enumerate(self.workload.steps):
-            yield from self._follow(str(number), op)
-            if str(number) not in self._steps:
-                return
+        trace = self._outcome.trace
+        self._check_complete()
+        for one in trace:
+            if isinstance(one, Window):
+                yield from self._stop(one)
+            else:
+                yield from self._return(one)
+        if self._outcome.ending is Ending.FINISHED:
+            self._remove()
+        elif flight := self._resumed_last():
+            yield self._attempt(flight, flight.page, installed=False)
 
-    def _follow(self, at: str, op: ops.Op) -> Iterator[Attempt | Returned]:
-        step = self._steps.get(at)
-        if self._finished and not step:
-            raise LookupError(f"the outcome has no result of step {at}")
-        if isinstance(op, ops.Copy | ops.Zeropage):
-            yield from self._fill_pages(at, op, step)
-        elif step:
-            self._apply(at, op, step)
-        if step:
-            self.used = step.used
-            yield Returned(at, op, step)
+    def _check_complete(self) -> None:
+        if self._outcome.ending is not Ending.FINISHED:
+            return
+        seen = {one.at for one in self._outcome.trace}
+        for at in self._ops:
+            window = at.rpartition(".")[0]
+            if at not in seen and (not window or window in seen):
+                raise LookupError(f"the outcome has no result of step {at}")
 
-    def _fill_pages(
-        self, at: str, op: ops.Copy | ops.Zeropage, step: Step | None
-    ) -> Iterator[Attempt | Returned]:
-        """Go through the pages of a copy: a window, if it stops there; then the page itself."""
-        letters = "R" * op.pages if isinstance(op, ops.Zeropage) else op.source
-        if isinstance(op, ops.Copy):
-            self._source_gone = False
-        installed = max(0, (step.copy or 0) // PAGE_SIZE) if step else 0
-        window = 0
-        for page, letter in enumerate(letters):
-            place = f"{at}.{window}"
-            retried = letter == "M" and place in self._used
-            if retried:
-                self.used = self._used[place]
-                for inner, action in enumerate(next(iter(op.windows[window : window + 1]), ())):
-                    yield from self._follow(f"{place}.{inner}", action)
-                window += 1
-            if not step:
-                # It never returned. A page with another window after it was filled; one that it
-                # came back for, and no more was heard, is where it ended.
-                if f"{at}.{window}" in self._used:
-                    installed = page + 1
-                elif not retried:
-                    return
-            ok = page < installed
-            yield Attempt(at, page, self._reasons(op, page, len(letters)), retried, ok)
-            if not ok:
-                return
-            mapping = self.maps[op.map]
-            book = self.files[mapping.file]
-            index = mapping.offset + op.page + page
-            tag = tag_of(self._ordinal[at], page) if isinstance(op, ops.Copy) else 0
-            self.used += index not in book.pages
-            book.pages[index] = tag
+    def _resumed_last(self) -> Flight | None:
+        """Return the copy that a crashed kernel was in, if it had stopped before."""
+        seen = {one.at for one in self._outcome.trace}
+        for at, (_, op) in self._ops.items():
+            if at in seen or at in self._flights:
+                continue
+            window = at.rpartition(".")[0]
+            if isinstance(op, ops.Resume):
+                begins = [at for at, (_, op) in self._ops.items() if isinstance(op, ops.Begin)]
+                return self._flights.get(begins[op.begin])
+            if not window:
+                break
+            if window in seen:
+                return None
+        return next((one for one in self._flights.values() if isinstance(one.op, ops.Copy)), None)
 
-    def _reasons(self, op: ops.Copy | ops.Zeropage, page: int, pages: int) -> frozenset[int]:
-        mapping = self.maps[op.map]
-        book = self.files[mapping.file]
-        index = mapping.offset + op.page + page
-        outside = op.page + pages > mapping.pages
-        found = {
-            ENOENT: not mapping.mapped or not mapping.registered or outside,
-            EFAULT: index >= book.size or (self._source_gone and isinstance(op, ops.Copy)),
-            EEXIST: index in book.pages,
-            ENOMEM: self.used >= self.workload.blocks,
+    def _flight(self, at: str) -> Flight:
+        if at not in self._flights:
+            ordinal, op = self._ops[at]
+            if not isinstance(op, Filling):
+                raise LookupError(f"step {at} is not one that could stop")
+            flight = self._flights[at] = Flight(at, op, ordinal, self.maps[op.map].moved)
+            if isinstance(op, ops.Copy):
+                self._last_copy = flight
+                if self._source_closed:
+                    self._close_source(flight)
+        return self._flights[at]
+
+    def _stop(self, window: Window) -> Iterator[Attempt]:
+        at, _, stop = window.at.rpartition(".")
+        flight = self._flight(at)
+        page = flight.page_of_stop(int(stop))
+        yield from self._fill_up_to(flight, page)
+        flight.stopped_at = page
+        flight.stops = int(stop) + 1
+        self.used = window.used
+
+    def _return(self, step: Step) -> Iterator[Attempt | Returned]:
+        if step.at not in self._ops:
+            raise LookupError(f"the workload has no step {step.at}")
+        _, op = self._ops[step.at]
+        if isinstance(op, Filling):
+            flight = self._flight(step.at)
+            done = (step.copy or 0) // PAGE_SIZE
+            yield from self._fill_up_to(flight, min(done, op.pages))
+            if flight.page < op.pages:
+                yield self._attempt(flight, flight.page, installed=False)
+            del self._flights[step.at]
+        else:
+            self._apply(step.at, op, step)
+        self.used = step.used
+        yield Returned(step.at, op, step)
+
+    def _fill_up_to(self, flight: Flight, end: int) -> Iterator[Attempt]:
+        """Enter the pages before `end` as filled."""
+        while flight.page < end:
+            yield self._attempt(flight, flight.page, installed=True)
+            mapping, page = self.maps[flight.op.map], flight.op.page + flight.page
+            mapping.drop(page)
+            mapping.present.add(page)
+            if isinstance(flight.op, ops.Continue):
+                mapping.own[page] = None
+            elif not mapping.shared:
+                mapping.own[page] = flight.tag(flight.page)
+            elif mapping.book:
+                index = mapping.offset + page
+                self.used += index not in mapping.book.pages and mapping.book.limited
+                mapping.book.pages[index] = flight.tag(flight.page)
+            flight.page += 1
+
+    def _attempt(self, flight: Flight, number: int, *, installed: bool) -> Attempt:
+        op = flight.op
+        mapping, page = self.maps[op.map], op.page + number
+        book, index = mapping.book, mapping.offset + page
+        fills_file = mapping.shared and not isinstance(op, ops.Continue)
+        barred = {
+            EINTR: flight.killed,
+            EBADF: self._destination_closed and flight.stopped_at < 0,
+            EAGAIN: self._removal is not None,
+            ENOENT: not mapping.mapped
+            or not mapping.registered
+            or mapping.moved != flight.moved
+            or op.page + op.pages > mapping.pages,
+            EINVAL: isinstance(op, ops.CopyWp) or (isinstance(op, ops.Continue) and not book),
+            EFAULT: self._cannot_be_read(flight, number)
+            or (book is not None and index >= book.size)
+            or (isinstance(op, ops.Continue) and book is not None and index not in book.pages),
+            EEXIST: page in mapping.present
+            or (fills_file and book is not None and index in book.pages),
         }
-        return frozenset(errno for errno, holds in found.items() if holds)
+        reasons = {errno for errno, holds in barred.items() if holds}
+        possible = set(reasons)
+        if page in mapping.doubtful:
+            possible.add(EEXIST)
+        if fills_file and book and self.full(book):
+            possible.add(ENOMEM)
+        if isinstance(op, ops.Continue):
+            # A kernel without UFFDIO_CONTINUE, or a page beyond the end of the file.
+            possible.add(EINVAL)
+        retried = number == flight.stopped_at
+        return Attempt(
+            flight.at, number, frozenset(possible), frozenset(reasons), retried, installed
+        )
+
+    def _cannot_be_read(self, flight: Flight, number: int) -> bool:
+        if not isinstance(flight.op, ops.Copying):
+            return False
+        holes = any(flight.letters[source] == "U" for source in flight.needed_for(number))
+        return holes or flight.source_gone
 
     def _apply(self, at: str, op: ops.Op, step: Step) -> None:
-        """Enter what an operation other than a copy or zeropage did, by what it returned."""
+        """Enter what an operation that fills no mapping did, by what it returned."""
         match op:
             case ops.Write():
                 self._enter(at, self.files[op.file], op.page, step.ret)
             case ops.Fill():
                 self._enter(at, self.filler, self.filler.size, step.ret)
             case ops.Free():
-                self.filler.truncate(max(0, self.filler.size - op.pages))
+                self._truncate(self.filler, max(0, self.filler.size - op.pages))
             case ops.Truncate():
-                self.files[op.file].truncate(op.pages)
+                self._truncate(self.files[op.file], op.pages)
             case ops.Punch():
-                book = self.files[op.file]
-                for index in range(op.page, op.page + op.pages):
-                    book.pages.pop(index, None)
+                self._punch(self.files[op.file], range(op.page, op.page + op.pages))
+            case ops.Overcommit():
+                self._limit = self._committed() + op.leave
+            case ops.Fork() | ops.Mprotect() | ops.Resume():
+                pass
+            case ops.MunmapSource() | ops.CloseSource() | ops.KillCopier():
+                self._apply_to_copy(op)
+            case ops.RemoveBegin():
+                self._begin_removal(op)
+            case ops.RemoveEnd():
+                self._remove()
+            case ops.CloseDestination():
+                self._remove()
+                self._destination_closed = True
+            case _:
+                self._apply_to_map(op, step)
+
+    def _apply_to_map(self, op: ops.Op, step: Step) -> None:
+        """Enter what an operation on a mapping did."""
+        match op:
             case ops.Munmap():
-                self.maps[op.map].mapped = False
-            case ops.Unregister():
-                self.maps[op.map].registered = False
-            case ops.MunmapSource():
-                self._source_gone = True
+                self._unmap(self.maps[op.map])
+            case ops.Remap():
+                shared = not isinstance(op, ops.RemapPrivate)
+                self._remap(op.map, self.files[op.file], op.offset, step, shared=shared)
+            case ops.RemapAnonymous():
+                self._remap(op.map, None, 0, step, shared=False)
+            case ops.Pageout():
+                for page in range(op.page, op.page + op.pages):
+                    self.maps[op.map].page_out(page)
+            case ops.Mremap() | ops.Mlock() | ops.Register() | ops.Unregister():
+                if step.ret == 0:
+                    self._change(self.maps[op.map], op)
             case _:
                 raise NotImplementedError(f"the ledger does not know the operation {op.name}")
 
+    def _change(self, mapping: Mapping, op: ops.Op) -> None:
+        match op:
+            case ops.Mremap():
+                mapping.moved = not mapping.moved
+                mapping.registered = False
+            case ops.Mlock():
+                mapping.locked = True
+            case _:
+                mapping.registered = isinstance(op, ops.Register)
+
+    def _apply_to_copy(self, op: ops.Op) -> None:
+        """Enter what an action does to the copy whose window it is in."""
+        copy = self._last_copy
+        assert copy is not None  # noqa: S101 - they stand in windows only
+        match op:
+            case ops.MunmapSource():
+                copy.source_gone = True
+            case ops.KillCopier():
+                copy.killed = True
+            case _:
+                self._source_closed = True
+                self._close_source(copy)
+
+    def _close_source(self, copy: Flight) -> None:
+        """Nobody fills the missing pages of a source any more, from where the copy stopped on."""
+        missing = [number for number, letter in enumerate(copy.letters) if letter == "M"]
+        copy.zeros.update(missing[max(0, copy.stops - 1) :])
+
     def _enter(self, at: str, book: Book, first: int, ret: int) -> None:
+        ordinal, _ = self._ops[at]
         for page in range(max(0, ret) // PAGE_SIZE):
-            book.pages[first + page] = tag_of(self._ordinal[at], page)
+            book.pages[first + page] = tag_of(ordinal, page)
             book.size = max(book.size, first + page + 1)
+
+    def _of(self, book: Book) -> Iterator[Mapping]:
+        return (one for one in self.maps if one.book is book and one.mapped)
+
+    def _truncate(self, book: Book, size: int) -> None:
+        for mapping in self._of(book) if size < book.size else ():
+            for page in range(max(0, size - mapping.offset), mapping.pages):
+                mapping.drop(page)
+        book.size = size
+        book.pages = {page: tag for page, tag in book.pages.items() if page < size}
+
+    def _punch(self, book: Book, hole: range) -> None:
+        """Punch a hole: private pages stay, but the page of zeros may have to be mapped anew."""
+        for index in hole:
+            book.pages.pop(index, None)
+        for mapping in self._of(book):
+            for page in range(mapping.pages):
+                if mapping.offset + page not in hole:
+                    continue
+                if mapping.is_of_file(page):
+                    mapping.drop(page)
+                elif mapping.own.get(page) == 0:
+                    mapping.doubt(page)
+
+    def _unmap(self, mapping: Mapping) -> None:
+        for page in range(mapping.pages):
+            mapping.drop(page)
+        mapping.mapped = mapping.registered = mapping.locked = False
+
+    def _remap(
+        self, number: int, book: Book | None, offset: int, step: Step, *, shared: bool
+    ) -> None:
+        old = self.maps[number]
+        self.maps[number] = Mapping(book, offset, old.pages, shared, moved=old.moved)
+        self.maps[number].registered = step.ret == 0
+
+    def _begin_removal(self, op: ops.RemoveBegin) -> None:
+        mapping = self.maps[op.map]
+        if self._removal or not mapping.mapped or mapping.locked:
+            return
+        self._removal = Removal(op.map, range(op.page, op.page + op.pages), mapping.moved)
+        if not mapping.registered:
+            self._remove()
+
+    def _remove(self) -> None:
+        """Take away what a madvise(MADV_DONTNEED) waits to take away, from what is there now."""
+        removal, self._removal = self._removal, None
+        mapping = self.maps[removal.map] if removal else None
+        if removal and mapping and mapping.mapped and mapping.moved == removal.moved:
+            for page in removal.pages if not mapping.locked else ():
+                mapping.drop(page)

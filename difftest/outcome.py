@@ -35,7 +35,7 @@ class Step(Record, frozen=True, tag="step"):
 
     `at` is its place: "2" at the top level, "2.0.1" for the second action in the first window of
     operation 2. `ret` is what the system call returned, a negative errno for a failure. `copy` is
-    the `copy` (`zeropage`) field of the ioctl in bytes, or its negative errno; None where the
+    the `copy` (`zeropage`, `mapped`) field of the ioctl in bytes, or its negative errno; None where the
     kernel did not write it. `used` counts the blocks in use right after.
     """
 
@@ -46,7 +46,10 @@ class Step(Record, frozen=True, tag="step"):
 
 
 class Window(Record, frozen=True, tag="window"):
-    """A UFFDIO_COPY stopped on a missing source page: `at` "2.0" is operation 2's first stop."""
+    """A UFFDIO_COPY stopped on a missing source page: `at` "2.0" is operation 2's first stop.
+
+    The step of a copy comes when it returns, so that of one that was begun may come late.
+    """
 
     at: str
     used: int
@@ -76,12 +79,14 @@ class State(Record, frozen=True):
     """What there is when the last operation has returned and nothing has been taken down yet.
 
     `maps` has for each mapping None if it is unmapped, else for each of its pages the tag that
-    memory holds there, or None where no page-table entry is present.
+    memory holds there, or None where no page-table entry is present. `mlocked` counts the pages
+    that are mlocked. Copies that were still in flight have been resumed, and events read.
     """
 
     files: tuple[File, ...]
     filler: Filler
     maps: tuple[tuple[int | None, ...] | None, ...]
+    mlocked: int = 0
 
 
 class Outcome(Record, frozen=True):

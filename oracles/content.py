@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.ledger import Ledger
+from difftest.ledger import Ledger, Mapping
 from difftest.verdict import PASS, Verdict, fail, unknown
 
 if TYPE_CHECKING:
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Content:
     """Compares every page of every file, and of every mapping that is present, at the end.
 
-    Pages are told apart by a tag of the operation and page that filled them. What lies in the
-    page cache beyond the end of a file it does not look at.
+    Pages are told apart by a tag of the operation and page that filled them. Private pages must
+    also still be there, or not be there any more. What lies in the page cache beyond the end of a
+    file it does not look at.
     """
 
     name = "content"
@@ -36,18 +37,28 @@ class Content:
             for page, tag in enumerate(file.content):
                 expected = book.pages.get(page, 0)
                 if tag != expected:
-                    return fail(_difference(f"page {page} of file {number}", tag, expected))
+                    return fail(f"page {page} of file {number} {_difference(tag, expected)}")
         for number, (mapping, tags) in enumerate(zip(ledger.maps, state.maps, strict=True)):
-            book = ledger.files[mapping.file]
             for page, held in enumerate(tags or ()):
-                expected = book.pages.get(mapping.offset + page, 0)
-                if held is not None and held != expected:
-                    return fail(_difference(f"page {page} of map {number}", held, expected))
+                wrong = _in_memory(mapping, page, held)
+                if wrong:
+                    return fail(f"page {page} of map {number} {wrong}")
         return PASS
 
 
-def _difference(where: str, found: int, expected: int) -> str:
-    return f"{where} holds {_words(found)}, and should hold {_words(expected)}"
+def _in_memory(mapping: Mapping, page: int, held: int | None) -> str:
+    """Say what is wrong with a page of a mapping, of which a private one has no other copy."""
+    private = not mapping.is_of_file(page)
+    if held is None:
+        return "is gone" if private and page in mapping.present else ""
+    if not mapping.shared and page not in mapping.own:
+        return "is there, and should be gone"
+    expected = mapping.holds(page)
+    return "" if held == expected else _difference(held, expected)
+
+
+def _difference(found: int, expected: int) -> str:
+    return f"holds {_words(found)}, and should hold {_words(expected)}"
 
 
 def _words(tag: int) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from difftest.ledger import ENOMEM, Attempt, Ledger, Returned
+from difftest.ledger import Attempt, Filling, Ledger, Returned
 from difftest.verdict import PASS, Verdict, fail
 from difftest.workload import ops
 from difftest.workload.limits import PAGE_SIZE
@@ -16,8 +16,29 @@ if TYPE_CHECKING:
     from difftest.workload.workload import Workload
 
 
+#: The errno values that the manual pages of other operations name, in whatever state.
+_MAY_FAIL = {
+    ops.Munmap: (),
+    ops.Remap: (errno.EBADF,),
+    ops.RemapPrivate: (errno.EBADF,),
+    ops.RemapAnonymous: (errno.EBADF,),
+    ops.Mremap: (errno.EFAULT,),
+    ops.Mprotect: (errno.ENOMEM,),
+    ops.Mlock: (errno.ENOMEM,),
+    ops.Pageout: (errno.ENOMEM, errno.EINVAL),
+    ops.Register: (errno.EBADF, errno.EINVAL),
+    ops.Unregister: (errno.EBADF, errno.EINVAL),
+    ops.RemoveBegin: (errno.ENOMEM, errno.EINVAL),
+    ops.RemoveEnd: (errno.ENOMEM, errno.EINVAL),
+    ops.CloseDestination: (errno.EBADF,),
+}
+
+#: These come before the copy begins, or instead of its end: then no byte count is written.
+_UNWRITTEN = (errno.EBADF, errno.EAGAIN, errno.EINTR, errno.EINVAL)
+
+
 class Contract:
-    """Holds results of UFFDIO_COPY, UFFDIO_ZEROPAGE and write() against their manual pages.
+    """Holds the results of all operations against their manual pages.
 
     ioctl_userfaultfd(2): all pages and 0; some pages and EAGAIN; no page and an errno that fits.
     Which of several fitting errno values is returned is left open; so is whether an operation
@@ -34,10 +55,15 @@ class Contract:
             if isinstance(event, Attempt):
                 attempt[event.at] = event
                 wrong = _attempt(event)
-            elif isinstance(event.op, ops.Copy | ops.Zeropage):
-                wrong = _filled(event, attempt[event.at])
+            elif isinstance(event.op, Filling):
+                wrong = _filled(event.op, event.step, attempt[event.at])
+            elif isinstance(event.op, ops.Write):
+                asked = event.op.pages * PAGE_SIZE
+                wrong = _written(event.step, asked, ledger.full(ledger.files[event.op.file]))
+            elif isinstance(event.op, ops.Fill):
+                wrong = _written(event.step, None, ledger.full(ledger.filler))
             else:
-                wrong = _other(event, workload.blocks)
+                wrong = _other(event)
             if wrong:
                 return fail(f"step {event.at}: {wrong}")
         return PASS
@@ -48,24 +74,25 @@ def _name(reasons: frozenset[int]) -> str:
 
 
 def _attempt(event: Attempt) -> str:
-    barred = event.reasons - {ENOMEM}
-    if event.installed and barred:
-        return f"page {event.page} was filled, where {_name(barred)} was due"
+    if event.installed and event.barred:
+        return f"page {event.page} was filled, where {_name(event.barred)} was due"
     return ""
 
 
-def _filled(event: Returned, last: Attempt) -> str:
-    """Judge what a copy or zeropage returned. `last` is the last page that it came to."""
-    op, step = event.op, event.step
-    pages = len(op.source) if isinstance(op, ops.Copy) else op.pages  # type: ignore[attr-defined]
+def _filled(op: Filling, step: Step, last: Attempt) -> str:
+    """Judge what a copy or the like returned. `last` is the last page that it came to."""
     if step.copy is None:
+        if -step.ret in _UNWRITTEN and -step.ret in last.reasons:
+            return ""
         return f"returned {_result(step)} and did not write the byte count"
-    if step.copy == pages * PAGE_SIZE:
+    if step.copy == op.pages * PAGE_SIZE:
         return "" if step.ret == 0 else f"filled every page and returned {_result(step)}"
     if step.copy > 0:
-        return _filled_some(step, step.copy, pages, last)
+        return _filled_some(step, step.copy, op.pages, last)
     if step.ret != step.copy:
         return f"returned {_result(step)}, and {step.copy} as byte count"
+    if last.page:
+        return f"returned {_result(step)} after it had filled {last.page} pages"
     if -step.ret not in last.reasons:
         return f"returned {_result(step)}, where {_name(last.reasons)} was due"
     return ""
@@ -76,24 +103,28 @@ def _filled_some(step: Step, count: int, pages: int, last: Attempt) -> str:
         return f"the byte count is {count}, of {pages * PAGE_SIZE}"
     if step.ret != -errno.EAGAIN:
         return f"filled {count // PAGE_SIZE} of {pages} pages and returned {_result(step)}"
+    if last.page > count // PAGE_SIZE:
+        return f"the byte count is {count}, after {last.page} pages were filled"
     if not last.reasons:
         return f"stopped after {count // PAGE_SIZE} of {pages} pages for no reason"
     return ""
 
 
-def _other(event: Returned, blocks: int) -> str:
-    op, step = event.op, event.step
-    if isinstance(op, ops.Write | ops.Fill):
-        asked = op.pages * PAGE_SIZE if isinstance(op, ops.Write) else step.ret
-        if step.ret == asked and asked >= 0:
-            return ""
-        if step.ret != -errno.ENOSPC and not 0 < step.ret < asked:
-            return f"wrote {_result(step)} of {asked} bytes"
-        # A short write: only a full mount cuts it short.
-        return "" if step.used >= blocks else f"returned {_result(step)} with blocks free"
-    if isinstance(op, ops.Unregister):
-        return "" if step.ret in (0, -errno.EINVAL) else f"returned {_result(step)}"
-    return "" if step.ret == 0 else f"returned {_result(step)}"
+def _written(step: Step, asked: int | None, full: bool) -> str:  # noqa: FBT001 - a plain fact
+    """Judge a write of so many bytes; None: of as many as were free."""
+    if step.ret == (step.ret if asked is None else asked) and step.ret >= 0:
+        return ""
+    if step.ret != -errno.ENOSPC and not (asked and 0 < step.ret < asked):
+        return f"wrote {_result(step)} of {'all' if asked is None else asked} bytes"
+    # A short write: only a full mount, or a limit of memory, cuts it short.
+    return "" if full else f"returned {_result(step)} with blocks free"
+
+
+def _other(event: Returned) -> str:
+    step = event.step
+    if step.ret == 0 or -step.ret in _MAY_FAIL.get(type(event.op), ()):
+        return ""
+    return f"returned {_result(step)}"
 
 
 def _result(step: Step) -> str:

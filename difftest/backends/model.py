@@ -15,16 +15,20 @@ from typing import TYPE_CHECKING
 from difftest import patching
 from difftest.errors import PatchError
 from difftest.model import code
-from difftest.model.kernel import Fault, KernelBug
+from difftest.model.kernel import EINTR, Fault, KernelBug
+from difftest.model.objects import find_vma
 from difftest.model.system import System
 from difftest.outcome import Ending, File, Filler, Outcome, State, Step, Window
 from difftest.workload.limits import MAX_PAGES, PAGE_SIZE
+from difftest.workload.ops import Begin, Copy, Resume
 from difftest.workload.workload import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from difftest.model.objects import Inode, Vma
+    from difftest.model.kernel import May
+    from difftest.model.objects import Inode, Pte
+    from difftest.model.system import Area
     from difftest.strategy import Strategy
     from difftest.workload.ops import Op
     from difftest.workload.workload import Workload
@@ -77,6 +81,33 @@ class ModelRunner:
             yield Player(self._code, workload).play()
 
 
+class Flight:
+    """A copy in progress: of the operation at a place."""
+
+    def __init__(self, at: str, op: Op, running: May[int]) -> None:
+        self.at = at
+        self.op = op
+        self._running = running
+        self.stops = 0
+        self.fault = 0
+        """The source page that it is stopped at."""
+        self.ret: int | None = None
+        """What the system call returned, in the end."""
+
+    def run(self) -> bool:
+        """Go on; True if it stopped, False if it returned."""
+        try:
+            while True:
+                stop = next(self._running)
+                if isinstance(stop, Fault):
+                    self.fault = stop.address
+                    self.stops += 1
+                    return True
+        except StopIteration as done:
+            self.ret = done.value
+            return False
+
+
 class Player:
     """Plays one workload: each operation to its end, the windows of a copy where it stops."""
 
@@ -85,16 +116,24 @@ class Player:
         self._workload = workload
         self._ordinal = {at: number for number, (at, _) in enumerate(workload.places())}
         self._trace: list[Step | Window] = []
+        self._begun: list[Flight] = []
 
     def play(self) -> Outcome:
         system = self._system
         try:
             for pages in self._workload.files:
                 system.create(pages)
+            for pages in self._workload.memfds:
+                system.create(pages, memfd=True)
             for one in self._workload.maps:
-                system.mmap(one.file, one.offset, one.pages)
+                file = one.file if one.kind.of_file else None
+                system.mmap(file, one.offset, one.pages, shared=one.kind.shared)
             for number, op in enumerate(self._workload.steps):
                 self._step(str(number), op)
+            for flight in self._begun:
+                while flight.ret is None:
+                    self._resume(flight)
+            system.remove_end()
             state = self._state()
             left, held = system.destroy()
         except KernelBug as bug:
@@ -104,19 +143,43 @@ class Player:
     def _step(self, at: str, op: Op) -> None:
         system = self._system
         ordinal = self._ordinal[at]
+        if isinstance(op, Resume):
+            self._resume_begun(op.begin)
         system.copy = None
-        running = op.play(system, lambda page: tag_of(ordinal, page))
-        window = 0
-        try:
-            while True:
-                stop = next(running)
-                if isinstance(stop, Fault):
-                    self._window(f"{at}.{window}", op.windows[window : window + 1])
-                    system.resolve(stop.address)
-                    window += 1
-        except StopIteration as done:
-            ret: int = done.value
-        self._trace.append(Step(at, ret, system.used(), system.copy))
+        flight = Flight(at, op, op.play(system, lambda page: tag_of(ordinal, page)))
+        if isinstance(op, Begin):
+            self._begun.append(flight)
+            self._go_on(flight)
+            return
+        while flight.run():
+            window = flight.stops - 1
+            self._window(f"{at}.{window}", op.windows[window : window + 1])
+            system.resolve(flight.fault)
+        self._returned(flight)
+
+    def _resume_begun(self, number: int) -> None:
+        if number < len(self._begun) and self._begun[number].ret is None:
+            self._resume(self._begun[number])
+
+    def _resume(self, flight: Flight) -> None:
+        self._system.resolve(flight.fault)
+        self._go_on(flight)
+
+    def _go_on(self, flight: Flight) -> None:
+        """Run a copy that was begun until it stops, or returns."""
+        if flight.run():
+            self._trace.append(Window(f"{flight.at}.{flight.stops - 1}", self._system.used()))
+        else:
+            self._returned(flight)
+
+    def _returned(self, flight: Flight) -> None:
+        system = self._system
+        assert flight.ret is not None  # noqa: S101 - that is why we are here
+        ret, copy = flight.ret, system.copy
+        if isinstance(flight.op, Copy) and system.mm.fatal_signal_pending:
+            system.mm.fatal_signal_pending = False
+            ret, copy = -EINTR, None
+        self._trace.append(Step(flight.at, ret, system.used(), copy))
 
     def _window(self, at: str, actions: tuple[tuple[Op, ...], ...]) -> None:
         """Play a window; one that the workload says nothing of is passed through."""
@@ -130,15 +193,23 @@ class Player:
         return State(
             files=tuple(_file(inode) for inode in system.files),
             filler=Filler(filler.i_size // PAGE_SIZE, filler.i_blocks * 512 // PAGE_SIZE),
-            maps=tuple(self._map(vma) for vma in system.maps),
+            maps=tuple(self._map(area) for area in system.maps),
+            mlocked=sum(page.mlock_count > 0 for page in system.mm.memory.pages),
         )
 
-    def _map(self, vma: Vma) -> tuple[int | None, ...] | None:
+    def _map(self, area: Area) -> tuple[int | None, ...] | None:
         mm = self._system.mm
-        if vma not in mm.vmas:
+        vma = find_vma(mm, area.start)
+        if not vma or vma.vm_start > area.start:
             return None
-        addresses = range(vma.vm_start, vma.vm_end, PAGE_SIZE)
-        return tuple(mm.ptes[a].page.content if a in mm.ptes else None for a in addresses)
+        addresses = range(area.start, area.start + area.length, PAGE_SIZE)
+        return tuple(_content(mm.ptes.get(address)) for address in addresses)
+
+
+def _content(pte: Pte | None) -> int | None:
+    if pte is None:
+        return None
+    return pte.page.content if pte.page else 0
 
 
 def _file(inode: Inode) -> File:

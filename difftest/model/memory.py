@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.model.kernel import BUG_ON, PAGE_SIZE, Fault, May
+from difftest.model.kernel import BUG_ON, ENOMEM, PAGE_SIZE, Fault, May
 from difftest.model.objects import Memory, Mm, Page, PageRef, find_vma
 
 if TYPE_CHECKING:
@@ -18,9 +18,17 @@ def alloc_page(memory: Memory) -> Page:
     return page
 
 
+def mem_cgroup_charge(page: Page, mm: Mm) -> int:  # noqa: ARG001 - what the kernel passes
+    """Charge the memory control group. No workload limits one, so it succeeds."""
+    return 0
+
+
 def vm_enough_memory(memory: Memory, pages: int) -> int:
-    """__vm_enough_memory() with overcommit_memory=0, which refuses only what could never fit."""
+    """__vm_enough_memory(): with overcommit_memory=0 it refuses only what could never fit."""
     memory.vm_committed_as += pages
+    if memory.commit_limit is not None and memory.vm_committed_as > memory.commit_limit:
+        memory.vm_committed_as -= pages
+        return -ENOMEM
     return 0
 
 
@@ -34,11 +42,24 @@ def mmap_read_unlock(mm: Mm) -> None:
     mm.readers -= 1
 
 
+def _pages(address: int) -> range:
+    """Return the pages that a page's worth of bytes from an address touches."""
+    first = address - address % PAGE_SIZE
+    return range(first, address + PAGE_SIZE, PAGE_SIZE)
+
+
+def _fill(mm: Mm, page: Page, address: int) -> None:
+    """Put what is at an address into a page: aligned, or in the middle of a page."""
+    halves = [half for at in _pages(address) for half in mm.source[at]]
+    found = halves[1:3] if address % PAGE_SIZE else halves
+    page.content = found[0] if found[0] == found[1] else -1
+
+
 def copy_from_user_nofault(mm: Mm, page: Page, address: int) -> int:
     """Copy a page with page faults disabled; return how many bytes could not be copied."""
-    if address not in mm.anonymous:
+    if any(at not in mm.source for at in _pages(address)):
         return PAGE_SIZE
-    page.content = mm.anonymous[address]
+    _fill(mm, page, address)
     return 0
 
 
@@ -46,10 +67,16 @@ def copy_from_user(mm: Mm, pagep: PageRef, address: int) -> May[int]:
     """Copy a page, waiting for its faults; return how many bytes could not be copied."""
     page = pagep.page
     assert page is not None  # noqa: S101 - the caller has checked
-    while address not in mm.anonymous:
-        vma = find_vma(mm, address)
-        if not vma or vma.vm_start > address:
-            return PAGE_SIZE
-        yield Fault(address)
-    page.content = mm.anonymous[address]
+    for at in _pages(address):
+        while at not in mm.source:
+            vma = find_vma(mm, at)
+            if not vma or vma.vm_start > at:
+                return PAGE_SIZE
+            if not vma.ctx:
+                mm.source[at] = (0, 0)
+                break
+            yield Fault(at)
+            if mm.fatal_signal_pending:
+                return PAGE_SIZE
+    _fill(mm, page, address)
     return 0

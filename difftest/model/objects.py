@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 
 from difftest.model.kernel import BUG_ON, PAGE_SHIFT
 
-VM_SHARED = 0x08
 VM_WRITE = 0x02
+VM_SHARED = 0x08
+VM_LOCKED = 0x2000
 VM_NORESERVE = 0x00200000
 
 
 @dataclass(slots=True, eq=False)
 class Page:
-    """A page, which is also its folio. `content` is the tag that fills it; 0: zeros."""
+    """A page, which is also its folio.
+
+    `content` is the tag that fills it; 0: zeros, -1: a mixture. `mlock_count` counts the locked
+    mappings that map it: with any, it is Mlocked.
+    """
 
     content: int = 0
     refcount: int = 1
@@ -24,6 +29,7 @@ class Page:
     swapbacked: bool = False
     dirty: bool = False
     lru: bool = False
+    mlock_count: int = 0
     mapping: AddressSpace | None = None
     index: int = 0
 
@@ -67,9 +73,9 @@ class Inode:
 
 @dataclass(slots=True, eq=False)
 class Pte:
-    """A present page-table entry."""
+    """A present page-table entry. `page` None is the zero page."""
 
-    page: Page
+    page: Page | None
     write: bool
     dirty: bool = True
 
@@ -83,6 +89,9 @@ class Userfaultfd:
 
 @dataclass(slots=True, eq=False)
 class Vma:
+    """A mapping: of a tmpfs file, shared memory included, or without `vm_file` anonymous."""
+
+    vm_mm: Mm
     vm_start: int
     vm_end: int
     vm_flags: int
@@ -93,10 +102,15 @@ class Vma:
 
 @dataclass(slots=True, eq=False)
 class Memory:
-    """The machine: every page that was ever allocated, and the pages committed."""
+    """The machine: every page that was ever allocated, and the pages committed.
+
+    `commit_limit` is None with overcommit_memory=0. Only what files take is counted: see
+    `overcommit` in the vocabulary.
+    """
 
     pages: list[Page] = field(default_factory=list)
     vm_committed_as: int = 0
+    commit_limit: int | None = None
 
     def held(self) -> int:
         return sum(page.refcount > 0 for page in self.pages)
@@ -106,15 +120,18 @@ class Memory:
 class Mm:
     """An address space. `ptes` is keyed by address.
 
-    `anonymous` holds the contents of resident private memory, by address: what copies come from.
+    `source` holds, by address, what is resident of the memory that copies come from: the tags of
+    the two halves of each page.
     """
 
     memory: Memory
     vmas: list[Vma] = field(default_factory=list)
     ptes: dict[int, Pte] = field(default_factory=dict)
-    anonymous: dict[int, int] = field(default_factory=dict)
+    source: dict[int, tuple[int, int]] = field(default_factory=dict)
     readers: int = 0
     """Holders of mmap_lock for reading."""
+    fatal_signal_pending: bool = False
+    """Of the task that is in a copy."""
 
 
 def linear_page_index(vma: Vma, address: int) -> int:
@@ -159,8 +176,38 @@ def filemap_remove_folio(folio: Page) -> None:
     folio_put(folio)
 
 
-def zap_pte(mm: Mm, address: int) -> None:
-    """Remove a page-table entry with its reference."""
-    page = mm.ptes.pop(address).page
+def lru_cache_add_inactive_or_unevictable(page: Page, vma: Vma) -> None:
+    page.lru = True
+    mlock_vma_page(page, vma)
+
+
+def page_add_file_rmap(page: Page, vma: Vma) -> None:
+    page.mapcount += 1
+    mlock_vma_page(page, vma)
+
+
+def page_add_new_anon_rmap(page: Page) -> None:
+    page.swapbacked = True
+    page.mapcount = 1
+
+
+def mlock_vma_page(page: Page, vma: Vma) -> None:
+    if vma.vm_flags & VM_LOCKED:
+        page.mlock_count += 1
+
+
+def page_remove_rmap(page: Page, vma: Vma) -> None:
     page.mapcount -= 1
-    put_page(page)
+    if vma.vm_flags & VM_LOCKED and page.mlock_count:
+        page.mlock_count -= 1
+
+
+def zap_pte(vma: Vma, address: int) -> None:
+    """Remove a page-table entry with its reference."""
+    pte = vma.vm_mm.ptes.pop(address)
+    if pte.page is None:
+        return
+    if pte.dirty and pte.page.mapping:
+        pte.page.dirty = True
+    page_remove_rmap(pte.page, vma)
+    put_page(pte.page)

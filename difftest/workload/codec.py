@@ -3,7 +3,10 @@
 
     mount blocks=4
     file pages=6
+    memfd pages=2
     map file=0 offset=0 pages=6
+    map_private file=1 offset=0 pages=2
+    map_anonymous pages=1
     copy map=0 page=1 source=MR
       window
         fill leave=0
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from difftest.errors import UsageError
 from difftest.workload.limits import (
+    MAX_BEGINS,
     MAX_BLOCKS,
     MAX_COPIES,
     MAX_COPY,
@@ -27,14 +31,16 @@ from difftest.workload.limits import (
     MAX_PAGES,
     MAX_STEPS,
 )
-from difftest.workload.ops import OPS, Copy, MunmapSource, Op
-from difftest.workload.workload import Map, Workload
+from difftest.workload.ops import ENDS_WINDOW, IN_WINDOW, OPS, Begin, Copy, Copying, CopyUnaligned, CopyWp, Op, Resume
+from difftest.workload.workload import Kind, Map, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _BY_NAME = {op.name: op for op in OPS}
-_SETUP = {"mount": ("blocks",), "file": ("pages",), "map": ("file", "offset", "pages")}
+_SETUP = {"mount": ("blocks",), "file": ("pages",), "memfd": ("pages",)} | {
+    kind.value: ("file", "offset", "pages") if kind.of_file else ("pages",) for kind in Kind
+}
 
 
 def fields_of(op: type[Op]) -> tuple[str, ...]:
@@ -46,13 +52,20 @@ def to_text(workload: Workload) -> str:
     """Return the text form, lines that end in a newline."""
     lines = [f"mount blocks={workload.blocks}"]
     lines += [f"file pages={pages}" for pages in workload.files]
-    lines += [f"map file={m.file} offset={m.offset} pages={m.pages}" for m in workload.maps]
+    lines += [f"memfd pages={pages}" for pages in workload.memfds]
+    lines += [_line_of_map(one) for one in workload.maps]
     for op in workload.steps:
         lines.append(line_of(op))
         for actions in op.windows:
             lines.append("  window")
             lines += [f"    {line_of(action)}" for action in actions]
     return "\n".join(lines) + "\n"
+
+
+def _line_of_map(one: Map) -> str:
+    return " ".join(
+        [one.kind.value, *(f"{name}={getattr(one, name)}" for name in _SETUP[one.kind.value])]
+    )
 
 
 def line_of(op: Op) -> str:
@@ -75,8 +88,9 @@ class _Reader:
         self.source = source
         self.number = 0
         self.line = ""
-        self.blocks = 0
+        self.blocks: int | None = None
         self.files: list[int] = []
+        self.memfds: list[int] = []
         self.maps: list[Map] = []
         self.steps: list[Op] = []
         self.windows: list[list[Op]] = []
@@ -92,11 +106,31 @@ class _Reader:
                 self._read_line(len(self.line) - len(self.line.lstrip(" ")), words)
                 count += 1
         self._close()
-        if not self.blocks:
+        if self.blocks is None:
             self.wrong("expected `mount blocks=N` as the first line")
-        if count > MAX_STEPS or sum(isinstance(op, Copy) for op in self.steps) > MAX_COPIES:
-            raise UsageError(f"{self.source}: more than {MAX_STEPS} lines or {MAX_COPIES} copies")
-        return Workload(self.blocks, tuple(self.files), tuple(self.maps), tuple(self.steps))
+        copies = sum(isinstance(op, Copying | CopyWp) for op in self.steps)
+        begins = sum(isinstance(op, Begin) for op in self.steps)
+        if count > MAX_STEPS or copies > MAX_COPIES or begins > MAX_BEGINS:
+            raise UsageError(
+                f"{self.source}: more than {MAX_STEPS} lines, {MAX_COPIES} copies or {MAX_BEGINS} "
+                "of them begun"
+            )
+        for op in self.steps:
+            if isinstance(op, Resume) and op.begin >= begins:
+                raise UsageError(
+                    f"{self.source}: {line_of(op)!r}: there is no begin {op.begin}: the workload "
+                    f"has {begins}"
+                )
+        return Workload(
+            self.blocks,
+            tuple(self.files),
+            tuple(self.maps),
+            tuple(self.steps),
+            tuple(self.memfds),
+        )
+
+    def _files(self) -> int:
+        return len(self.files) + len(self.memfds)
 
     def _read_line(self, blanks: int, words: list[str]) -> None:
         match blanks, words[0]:
@@ -105,16 +139,18 @@ class _Reader:
             case 0, _:
                 self._close()
                 self.steps.append(self._op(words))
-                if isinstance(self.steps[-1], MunmapSource):
-                    self.wrong("munmap_source stands in a window of the copy whose source it takes")
+                if isinstance(self.steps[-1], IN_WINDOW):
+                    self.wrong(f"{words[0]} stands in a window of the copy that it is about")
             case 2, "window" if len(words) == 1:
                 if not self.steps or not isinstance(self.steps[-1], Copy):
                     self.wrong("a window belongs to a copy")
                 self.windows.append([])
             case 4, _ if self.windows:
+                if self.windows[-1] and isinstance(self.windows[-1][-1], ENDS_WINDOW):
+                    self.wrong(f"{self.windows[-1][-1].name} ends its window")
                 self.windows[-1].append(self._op(words))
-                if isinstance(self.windows[-1][-1], Copy):
-                    self.wrong("a copy cannot stand in a window")
+                if isinstance(self.windows[-1][-1], Copying | CopyWp | Resume):
+                    self.wrong(f"{words[0]} cannot stand in a window")
             case _:
                 self.wrong("expected an operation, or `  window`, or `    ACTION` in a window")
 
@@ -143,24 +179,31 @@ class _Reader:
     def _set_up(self, name: str, words: list[str]) -> None:
         if self.steps:
             self.wrong("set-up comes before the first operation")
-        values = [int(value) for value in self._values(name, words, _SETUP[name])]
+        fields = _SETUP[name]
+        values = [int(value) for value in self._values(name, words, fields)]
         if name == "mount":
-            if self.blocks or not 1 <= values[0] <= MAX_BLOCKS:
-                self.wrong(f"expected one mount, of 1 to {MAX_BLOCKS} blocks, as the first line")
+            if self.blocks is not None or values[0] > MAX_BLOCKS:
+                self.wrong(f"expected one mount, of 0 to {MAX_BLOCKS} blocks, as the first line")
             self.blocks = values[0]
-        elif not self.blocks:
+        elif self.blocks is None:
             self.wrong("expected `mount blocks=N` first")
-        elif name == "file":
-            if len(self.files) == MAX_FILES or values[0] > MAX_PAGES:
+        elif name in ("file", "memfd"):
+            if self._files() == MAX_FILES or values[0] > MAX_PAGES:
                 self.wrong(f"expected at most {MAX_FILES} files of at most {MAX_PAGES} pages")
-            self.files += values
+            if name == "file" and self.memfds:
+                self.wrong("files come before memfds")
+            (self.files if name == "file" else self.memfds).append(values[0])
         else:
-            new = Map(*values)
-            fits = 1 <= new.pages <= MAX_PAGES and new.offset <= MAX_PAGES
-            if len(self.maps) == MAX_MAPS or not fits:
-                self.wrong(f"expected at most {MAX_MAPS} maps of 1 to {MAX_PAGES} pages")
-            self._refer("file", new.file, len(self.files))
-            self.maps.append(new)
+            self._set_up_map(Kind(name), dict(zip(fields, values, strict=True)))
+
+    def _set_up_map(self, kind: Kind, values: dict[str, int]) -> None:
+        new = Map(values.get("file", 0), values.get("offset", 0), values["pages"], kind)
+        fits = 1 <= new.pages <= MAX_PAGES and new.offset <= MAX_PAGES
+        if len(self.maps) == MAX_MAPS or not fits:
+            self.wrong(f"expected at most {MAX_MAPS} maps of 1 to {MAX_PAGES} pages")
+        if new.kind.of_file:
+            self._refer("file", new.file, self._files())
+        self.maps.append(new)
 
     def _refer(self, what: str, number: int, count: int) -> None:
         if number >= count:
@@ -174,13 +217,14 @@ class _Reader:
         values: dict[str, int | str] = {}
         for field, value in zip(fields, self._values(words[0], words[1:], fields), strict=True):
             if field == "source":
-                if not 1 <= len(value) <= MAX_COPY or set(value) - set("MR"):
-                    self.wrong(f"source must be 1 to {MAX_COPY} letters M or R")
+                least = 2 if kind is CopyUnaligned else 1
+                if not least <= len(value) <= MAX_COPY or set(value) - set("MRU"):
+                    self.wrong(f"source must be {least} to {MAX_COPY} letters M, R or U")
                 values[field] = value
                 continue
             values[field] = int(value)
             if field == "file":
-                self._refer("file", int(value), len(self.files))
+                self._refer("file", int(value), self._files())
             if field == "map":
                 self._refer("map", int(value), len(self.maps))
         first, pages = values.get("page", 0), values.get("pages", 0)

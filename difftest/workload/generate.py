@@ -11,9 +11,19 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from difftest.workload.choices import Choices
-from difftest.workload.limits import MAX_BLOCKS, MAX_PAGES
-from difftest.workload.ops import OP_BYTES, OPS, Copy, Fill, Op, Shape
-from difftest.workload.workload import Map, Workload
+from difftest.workload.limits import MAX_BEGINS, MAX_BLOCKS, MAX_PAGES
+from difftest.workload.ops import (
+    ENDS_WINDOW,
+    OP_BYTES,
+    OPS,
+    Begin,
+    Copy,
+    Fill,
+    Op,
+    Resume,
+    Shape,
+)
+from difftest.workload.workload import Kind, Map, Workload
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -22,16 +32,17 @@ SHARD = 250
 """Workloads drawn together: large enough to be worth a worker's while, small enough that eight of
 them, the default run, can be shared out."""
 
-_MAX_OPS = 5
+_MAX_OPS = 6
 _MAX_ACTIONS = 2
 _MAX_WINDOWS = 3
 _FEW = (1, 1, 1, 2, 2, 3)
 """Files, and mappings: each costs a kernel as much as an operation, and finds less."""
+_KINDS = (*(Kind.SHARED for _ in range(9)), *Kind)
 _COMMON_PAGES = 6
 _COMMON_BLOCKS = 8
 
 # The layout: a head, then a place for each operation, with a place in it for each window.
-_HEAD_BYTES = 24
+_HEAD_BYTES = 40
 _ACTION_BYTES = 1 + OP_BYTES
 _WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
 _STEP_BYTES = 1 + OP_BYTES + _MAX_WINDOWS * _WINDOW_BYTES
@@ -53,12 +64,14 @@ def _kinds_or_none(*, window: bool) -> tuple[type[Op] | None, ...]:
 
 
 def _actions(choose: Choices, shape: Shape) -> tuple[Op, ...]:
-    actions = []
+    actions: list[Op] = []
     for _ in range(_MAX_ACTIONS):
         part = choose.part(_ACTION_BYTES)
         kind = part.pick(_kinds_or_none(window=True))
         if kind:
             actions.append(kind.draw(part, shape))
+            if isinstance(actions[-1], ENDS_WINDOW):
+                return tuple(actions)
     # A mount that is full when the copy comes back is what most of this is about; the weights
     # alone do not get there often enough.
     if choose.chance(1, 3):
@@ -73,7 +86,8 @@ def _windows(choose: Choices, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...],
     windows = []
     for page in missing[:_MAX_WINDOWS]:
         index = min(mapping.offset + copy.page + page, MAX_PAGES - 1)
-        aimed = dataclasses.replace(shape, target=(mapping.file, index))
+        target = (mapping.file, index) if mapping.kind.of_file else None
+        aimed = dataclasses.replace(shape, target=target)
         windows.append(_actions(choose.part(_WINDOW_BYTES), aimed))
     return tuple(windows)
 
@@ -82,6 +96,10 @@ def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
     kind = choose.pick(_kinds_or_none(window=False)) or (Copy if needed else None)
     if kind is None:
         return None
+    if kind is Resume and not shape.begins:
+        kind = Begin
+    if kind is Begin and shape.begins == MAX_BEGINS:
+        kind = Copy
     op = kind.draw(choose.part(OP_BYTES), shape)
     if isinstance(op, Copy):
         return dataclasses.replace(op, actions=_windows(choose, shape, op))
@@ -94,12 +112,15 @@ def _file(choose: Choices) -> int:
 
 
 def _map(choose: Choices, files: tuple[int, ...]) -> Map:
-    """A mapping: half of them end where the file does, the others anywhere."""
+    """A mapping: half of those of files end where the file does, the others anywhere."""
+    kind = choose.pick(_KINDS)
     file = choose.below(len(files))
     offset = choose.pick((0, 0, 0, 1, files[file]))
     anywhere = choose.chance(1, 2)
-    pages = choose.between(1, _COMMON_PAGES) if anywhere else max(1, files[file] - offset)
-    return Map(file, offset, pages)
+    few = choose.between(1, _COMMON_PAGES)
+    if not kind.of_file:
+        return Map(0, 0, few, kind)
+    return Map(file, offset, few if anywhere else max(1, files[file] - offset), kind)
 
 
 def decode(piece: bytes) -> Workload:
@@ -107,17 +128,21 @@ def decode(piece: bytes) -> Workload:
     choose = Choices(piece)
     head = choose.part(_HEAD_BYTES)
     common = not head.chance(1, 3)
-    blocks = head.between(1, _COMMON_BLOCKS if common else MAX_BLOCKS)
+    limited = not head.chance(1, 16)
+    blocks = head.between(1, _COMMON_BLOCKS if common else MAX_BLOCKS) if limited else 0
     files = tuple(_file(head) for _ in range(head.pick(_FEW)))
-    maps = tuple(_map(head, files) for _ in range(head.pick(_FEW)))
-    shape = Shape(blocks, files, maps)
+    memfds = (_file(head),) if head.chance(1, 6) else ()
+    maps = tuple(_map(head, files + memfds) for _ in range(head.pick(_FEW)))
+    shape = Shape(blocks, files + memfds, maps)
     steps: list[Op] = []
     for number in range(_MAX_OPS):
         needed = number == _MAX_OPS - 1 and not steps
         step = _step(choose.part(_STEP_BYTES), shape, needed=needed)
         if step:
             steps.append(step)
-    return Workload(blocks, files, maps, tuple(steps))
+        if isinstance(step, Begin):
+            shape = dataclasses.replace(shape, begins=shape.begins + 1)
+    return Workload(blocks, files, maps, tuple(steps), memfds)
 
 
 def workloads() -> SearchStrategy[Workload]:

@@ -3,6 +3,7 @@
 
 PAGE_SIZE = 4096
 MAX_FILES = 4
+"""Files of a workload, memfds among them."""
 MAX_MAPS = 4
 MAX_PAGES = 16
 """Pages of a file or of a mapping."""
@@ -14,3 +15,5 @@ MAX_STEPS = 64
 """Lines of a workload's text form."""
 MAX_COPIES = 16
 """UFFDIO_COPY operations of one workload: each has source pages of its own."""
+MAX_BEGINS = 3
+"""Copies of one workload that may be in flight together, each in a thread of its own."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from difftest.workload.limits import MAX_COPY, MAX_PAGES, PAGE_SIZE
-from difftest.workload.workload import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +89,12 @@ def _source(choose: Choices, pages: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Copying(Op):
-    """UFFDIO_COPY. `source` has a letter for each source page, see Copy."""
+    """UFFDIO_COPY. `source` has a letter for each source page, see Copy.
+
+    It begins `shift` bytes into the first of them.
+    """
+
+    shift: ClassVar[int] = 0
 
     map: int
     page: int
@@ -107,7 +111,7 @@ class Copying(Op):
         return cls(number, page, _source(choose, min(pages, MAX_COPY)))
 
     def play(self, system: System, tag: Tag) -> May[int]:
-        source = system.place_source([tag(i) for i in range(self.pages)], self.source)
+        source = system.place_source([tag(i) for i in range(self.pages)], self.source, self.shift)
         return (yield from system.uffdio_copy(self.map, self.page, source, self.pages))
 
 
@@ -141,6 +145,7 @@ class CopyUnaligned(Copy):
 
     name = "copy_unaligned"
     weight = 4
+    shift = PAGE_SIZE // 2
 
     @property
     def pages(self) -> int:
@@ -152,13 +157,6 @@ class CopyUnaligned(Copy):
         page, pages = _range(choose, shape.maps[number].pages)
         return cls(number, page, _source(choose, min(pages, MAX_COPY - 1) + 1))
 
-    def play(self, system: System, tag: Tag) -> May[int]:
-        source = system.place_source(
-            [tag(i) for i in range(self.pages)], self.source, shift=PAGE_SIZE // 2
-        )
-        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages))
-
-
 @dataclass(frozen=True, slots=True)
 class CopyWp(Op):
     """UFFDIO_COPY of resident pages with UFFDIO_COPY_MODE_WP, which no mapping is registered for.
@@ -167,6 +165,7 @@ class CopyWp(Op):
     """
 
     name = "copy_wp"
+    weight_in_window = 0
 
     map: int
     page: int
@@ -195,6 +194,10 @@ class Begin(Copying):
     weight = 6
     weight_in_window = 0
 
+    def play(self, system: System, tag: Tag) -> May[int]:
+        source = system.place_source([tag(i) for i in range(self.pages)], self.source, own=True)
+        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages))
+
 
 @dataclass(frozen=True, slots=True)
 class Resume(Op):
@@ -204,7 +207,7 @@ class Resume(Op):
     """
 
     name = "resume"
-    weight = 4
+    weight = 6
     weight_in_window = 0
 
     begin: int
@@ -418,7 +421,7 @@ class Remap(Op):
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "mmap"
-        return system.remap(self.map, Kind.SHARED, self.file, self.offset)
+        return system.remap(self.map, self.file, self.offset, shared=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +433,7 @@ class RemapPrivate(Remap):
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "mmap"
-        return system.remap(self.map, Kind.PRIVATE, self.file, self.offset)
+        return system.remap(self.map, self.file, self.offset, shared=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,7 +447,7 @@ class RemapAnonymous(_OnMap):
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "mmap"
-        return system.remap(self.map, Kind.ANONYMOUS)
+        return system.remap(self.map, None, shared=False)
 
 
 @dataclass(frozen=True, slots=True)

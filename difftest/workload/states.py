@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+from errno import EAGAIN, EEXIST, EFAULT, EINTR, ENOENT, ENOMEM
 from typing import TYPE_CHECKING
 
-from difftest.ledger import EEXIST, EFAULT, ENOENT, ENOMEM, Attempt, Ledger
+from difftest.ledger import Attempt, Ledger
 from difftest.outcome import Outcome, Window
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ _AT_RETRY = {
     ENOENT: "retry with the destination gone",
     EEXIST: "retry with the page present",
     EFAULT: "retry beyond the end of the file, or with the source gone",
+    EAGAIN: "retry while pages are being removed",
+    EINTR: "copier killed at its stop",
 }
 
 #: Every state, in the order of a report.
@@ -48,7 +51,7 @@ def states_of(workload: Workload, outcome: Outcome) -> tuple[str, ...]:
 def _states_at(event: Attempt) -> set[str]:
     found = set()
     if event.retried:
-        found |= {_AT_RETRY[reason] for reason in event.reasons}
+        found |= {_AT_RETRY[reason] for reason in event.reasons if reason in _AT_RETRY}
         if event.installed:
             found.add("retry that succeeded")
     elif ENOMEM in event.reasons:

@@ -25,6 +25,10 @@ class Kind(StrEnum):
     def of_file(self) -> bool:
         return self in (Kind.SHARED, Kind.PRIVATE)
 
+    @property
+    def shared(self) -> bool:
+        return self in (Kind.SHARED, Kind.SHARED_ANONYMOUS)
+
 
 @dataclass(frozen=True, slots=True)
 class Map:

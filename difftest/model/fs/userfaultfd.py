@@ -12,16 +12,23 @@ from difftest.model.objects import find_vma
 from ..mm import userfaultfd as mm_userfaultfd  # noqa: TID252 - a patched copy is another package
 
 if TYPE_CHECKING:
-    from difftest.model.objects import Mm, Userfaultfd
+    from difftest.model.objects import Mm, Userfaultfd, Vma
+
+
+UFFDIO_COPY_MODE_WP = mm_userfaultfd.UFFDIO_COPY_MODE_WP
 
 
 @dataclass(slots=True)
 class UffdioCopy:
-    """`struct uffdio_copy`, and `struct uffdio_zeropage` with `src` unused. None: not written."""
+    """`struct uffdio_copy`, and those of zeropage and continue with `src` and `mode` unused.
+
+    `copy` is also what they call `zeropage` and `mapped`. None: not written.
+    """
 
     dst: int
     src: int
     len: int
+    mode: int = 0
     copy: int | None = None
 
 
@@ -43,7 +50,7 @@ def userfaultfd_copy(mm: Mm, ctx: Userfaultfd, uffdio_copy: UffdioCopy) -> May[i
     if ret:
         return ret
     ret = yield from mm_userfaultfd.mcopy_atomic(
-        mm, uffdio_copy.dst, uffdio_copy.src, uffdio_copy.len, ctx
+        mm, uffdio_copy.dst, uffdio_copy.src, uffdio_copy.len, ctx, uffdio_copy.mode
     )
     uffdio_copy.copy = ret
     if ret < 0:
@@ -69,6 +76,34 @@ def userfaultfd_zeropage(mm: Mm, ctx: Userfaultfd, uffdio_zeropage: UffdioCopy) 
     return 0 if ret == uffdio_zeropage.len else -EAGAIN
 
 
+def userfaultfd_continue(mm: Mm, ctx: Userfaultfd, uffdio_continue: UffdioCopy) -> May[int]:
+    if ctx.mmap_changing:
+        return -EAGAIN
+
+    ret = validate_range(uffdio_continue.dst, uffdio_continue.len)
+    if ret:
+        return ret
+    ret = yield from mm_userfaultfd.mcopy_continue(
+        mm, uffdio_continue.dst, uffdio_continue.len, ctx
+    )
+    uffdio_continue.copy = ret
+    if ret < 0:
+        return ret
+    BUG_ON(not ret)
+    return 0 if ret == uffdio_continue.len else -EAGAIN
+
+
+def userfaultfd_register(mm: Mm, ctx: Userfaultfd, start: int, length: int) -> int:
+    """Register a whole mapping: no workload asks for a part of one."""
+    vma = find_vma(mm, start)
+    if not vma:
+        return -ENOMEM
+    if vma.vm_start >= start + length:
+        return -EINVAL
+    vma.ctx = ctx
+    return 0
+
+
 def userfaultfd_unregister(mm: Mm, start: int, length: int) -> int:
     """Unregister whole mappings: no workload asks for a part of one."""
     vma = find_vma(mm, start)
@@ -78,3 +113,23 @@ def userfaultfd_unregister(mm: Mm, start: int, length: int) -> int:
         return -EINVAL
     vma.ctx = None
     return 0
+
+
+def userfaultfd_remove(vma: Vma) -> bool:
+    """Begin UFFD_EVENT_REMOVE; False if the caller has to wait until somebody has read it."""
+    if not vma.ctx:
+        return True
+    vma.ctx.mmap_changing += 1
+    return False
+
+
+def userfaultfd_event_complete(ctx: Userfaultfd) -> None:
+    """End what userfaultfd_remove() began."""
+    ctx.mmap_changing -= 1
+    BUG_ON(ctx.mmap_changing < 0)
+
+
+def userfaultfd_release(mm: Mm, ctx: Userfaultfd) -> None:
+    for vma in mm.vmas:
+        if vma.ctx is ctx:
+            vma.ctx = None

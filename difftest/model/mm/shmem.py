@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/shmem.c of Linux 6.1: charging blocks, the page cache, UFFDIO_COPY into a shared file.
 
-Left out, because no workload reaches it: huge pages, swap, seals, NUMA policy, and ranges that
-begin or end inside a page.
+Left out, because no workload reaches it: huge pages, swap, seals, quotas, NUMA policy, and ranges
+that begin or end inside a page.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from difftest.model.kernel import (
     BLOCKS_PER_PAGE,
     EEXIST,
     EFAULT,
+    EINVAL,
     ENOENT,
     ENOMEM,
     ENOSPC,
@@ -127,32 +128,39 @@ def truncate_inode_folio(folio: Page) -> None:
     filemap_remove_folio(folio)
 
 
-def shmem_setattr_size(mm: Mm, inode: Inode, newsize: int) -> int:
+def shmem_setattr_size(inode: Inode, newsize: int, memory: Memory) -> int:
     """The size part of shmem_setattr()."""
     oldsize = inode.i_size
     inode.i_size = newsize
     if newsize <= oldsize:
         first = newsize >> PAGE_SHIFT
         if oldsize > newsize:
-            unmap_mapping_range(mm, inode.i_mapping, first, None)
+            unmap_mapping_range(inode.i_mapping, first, 1 << 52, even_cows=True)
         if inode.alloced:
-            shmem_undo_range(inode, first, 1 << 52, mm.memory)
+            shmem_undo_range(inode, first, 1 << 52, memory)
     return 0
 
 
-def unmap_mapping_range(mm: Mm, mapping: AddressSpace, first: int, last: int | None) -> None:
-    """Zap the page-table entries of file pages from `first` to before `last`."""
+def unmap_mapping_range(
+    mapping: AddressSpace, first: int, last: int, *, even_cows: bool
+) -> None:
+    """Zap the page-table entries of file pages from `first` to before `last`.
+
+    With `even_cows` also those of private pages that stand in their place.
+    """
     for vma in mapping.i_mmap:
         for address in range(vma.vm_start, vma.vm_end, PAGE_SIZE):
-            index = linear_page_index(vma, address)
-            if address in mm.ptes and first <= index and (last is None or index < last):
-                zap_pte(mm, address)
+            pte = vma.vm_mm.ptes.get(address)
+            if not pte or not first <= linear_page_index(vma, address) < last:
+                continue
+            if even_cows or not pte.page or pte.page.mapping:
+                zap_pte(vma, address)
 
 
-def shmem_punch_hole(mm: Mm, inode: Inode, start: int, end: int) -> int:
+def shmem_punch_hole(inode: Inode, start: int, end: int, memory: Memory) -> int:
     """The FALLOC_FL_PUNCH_HOLE part of shmem_fallocate(), by page indices."""
-    unmap_mapping_range(mm, inode.i_mapping, start, end)
-    shmem_undo_range(inode, start, end, mm.memory)
+    unmap_mapping_range(inode.i_mapping, start, end, even_cows=False)
+    shmem_undo_range(inode, start, end, memory)
     return 0
 
 
@@ -162,18 +170,27 @@ def shmem_evict_inode(inode: Inode, memory: Memory) -> None:
     WARN_ON(inode.i_blocks)
 
 
-def shmem_get_folio(inode: Inode, index: int, memory: Memory) -> May[Page | int]:
-    """The SGP_WRITE way through shmem_get_folio_gfp(): the page, locked, or an errno."""
+SGP_NOALLOC, SGP_CACHE, SGP_WRITE = range(1, 4)
+
+
+def shmem_get_folio(inode: Inode, index: int, sgp: int, memory: Memory) -> May[Page | int]:
+    """shmem_get_folio_gfp(), for pages that are never swapped: the page, locked, or an errno."""
     mapping = inode.i_mapping
     once = 0
 
     while True:  # repeat:
+        if sgp <= SGP_CACHE and index << PAGE_SHIFT >= inode.i_size:
+            return -EINVAL
+
         folio = mapping.i_pages.get(index)
         if folio is not None:
             VM_BUG_ON(folio.locked)
             folio.locked = True
             folio.refcount += 1
             return folio
+
+        if sgp == SGP_NOALLOC:
+            return -ENOENT
 
         if not shmem_inode_acct_block(inode, 1, memory):
             if not once:
@@ -205,7 +222,7 @@ def shmem_get_folio(inode: Inode, index: int, memory: Memory) -> May[Page | int]
 
 def shmem_write_page(inode: Inode, index: int, tag: int, memory: Memory) -> May[int]:
     """Write one whole page: shmem_write_begin(), the copy, shmem_write_end()."""
-    folio = yield from shmem_get_folio(inode, index, memory)
+    folio = yield from shmem_get_folio(inode, index, SGP_WRITE, memory)
     if isinstance(folio, int):
         return folio
     folio.content = tag

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/userfaultfd.c of Linux 6.1: filling missing pages of a shared tmpfs mapping.
+"""mm/userfaultfd.c of Linux 6.1: filling missing pages.
 
-Left out, because no workload reaches it: private and anonymous destinations, huge pages,
-write-protection, UFFDIO_CONTINUE.
+Left out, because no workload reaches it: huge pages, hugetlb, and mappings that are registered for
+write-protection.
 """
 
 from __future__ import annotations
@@ -12,12 +12,21 @@ from difftest.model.kernel import (
     EAGAIN,
     EEXIST,
     EFAULT,
+    EINTR,
     EINVAL,
     ENOENT,
+    ENOMEM,
     PAGE_SIZE,
     May,
 )
-from difftest.model.memory import copy_from_user, mmap_read_lock, mmap_read_unlock
+from difftest.model.memory import (
+    alloc_page,
+    copy_from_user,
+    copy_from_user_nofault,
+    mem_cgroup_charge,
+    mmap_read_lock,
+    mmap_read_unlock,
+)
 from difftest.model.objects import (
     VM_SHARED,
     VM_WRITE,
@@ -28,13 +37,19 @@ from difftest.model.objects import (
     Userfaultfd,
     Vma,
     find_vma,
+    folio_put,
+    folio_unlock,
     linear_page_index,
+    lru_cache_add_inactive_or_unevictable,
+    page_add_file_rmap,
+    page_add_new_anon_rmap,
     put_page,
 )
 
 from . import shmem
 
-MCOPY_ATOMIC_NORMAL, MCOPY_ATOMIC_ZEROPAGE = range(2)
+MCOPY_ATOMIC_NORMAL, MCOPY_ATOMIC_ZEROPAGE, MCOPY_ATOMIC_CONTINUE = range(3)
+UFFDIO_COPY_MODE_WP = 2
 
 
 def find_dst_vma(dst_mm: Mm, dst_start: int, length: int) -> Vma | None:
@@ -60,23 +75,104 @@ def mfill_atomic_install_pte(
     newly_allocated: bool,
 ) -> int:
     writable = bool(dst_vma.vm_flags & VM_WRITE)
-    inode = dst_vma.vm_file
-    assert inode is not None  # noqa: S101 - the C code would follow a null pointer
+    vm_shared = dst_vma.vm_flags & VM_SHARED
+    page_in_cache = page.mapping
 
-    # serialize against truncate with the page table lock
-    offset = linear_page_index(dst_vma, dst_addr)
-    max_off = -(-inode.i_size // PAGE_SIZE)
-    if offset >= max_off:
-        return -EFAULT
+    if page_in_cache and not vm_shared:
+        writable = False
+
+    if dst_vma.vm_file:
+        # serialize against truncate with the page table lock
+        inode = dst_vma.vm_file
+        offset = linear_page_index(dst_vma, dst_addr)
+        max_off = -(-inode.i_size // PAGE_SIZE)
+        if offset >= max_off:
+            return -EFAULT
 
     if dst_addr in dst_mm.ptes:
         return -EEXIST
 
-    if newly_allocated:
-        page.lru = True
-    page.mapcount += 1
+    if page_in_cache:
+        if newly_allocated:
+            page.lru = True
+        page_add_file_rmap(page, dst_vma)
+    else:
+        page_add_new_anon_rmap(page)
+        lru_cache_add_inactive_or_unevictable(page, dst_vma)
+
     dst_mm.ptes[dst_addr] = Pte(page, write=writable)
     return 0
+
+
+def mcopy_atomic_pte(
+    dst_mm: Mm, dst_vma: Vma, dst_addr: int, src_addr: int, pagep: PageRef
+) -> May[int]:
+    if not pagep.page:
+        yield "alloc_page_vma"
+        page = alloc_page(dst_mm.memory)
+
+        ret = copy_from_user_nofault(dst_mm, page, src_addr)
+
+        # fallback to copy_from_user outside mmap_lock
+        if ret:
+            ret = -ENOENT
+            pagep.page = page
+            # don't free the page
+            return ret
+    else:
+        page = pagep.page
+        pagep.page = None
+
+    page.uptodate = True
+
+    ret = -ENOMEM
+    label = "out_release"
+    while True:  # left by break: C's goto to `label`
+        if mem_cgroup_charge(page, dst_mm):
+            break
+
+        ret = mfill_atomic_install_pte(dst_mm, dst_vma, dst_addr, page, newly_allocated=True)
+        if ret:
+            break
+        label = "out"
+        break
+
+    if label == "out_release":
+        put_page(page)
+    return ret
+
+
+def mfill_zeropage_pte(dst_mm: Mm, dst_vma: Vma, dst_addr: int) -> int:
+    if dst_vma.vm_file:
+        # the shmem MAP_PRIVATE case requires checking the i_size
+        inode = dst_vma.vm_file
+        offset = linear_page_index(dst_vma, dst_addr)
+        max_off = -(-inode.i_size // PAGE_SIZE)
+        if offset >= max_off:
+            return -EFAULT
+    if dst_addr in dst_mm.ptes:
+        return -EEXIST
+    dst_mm.ptes[dst_addr] = Pte(None, write=False)
+    return 0
+
+
+def mcontinue_atomic_pte(dst_mm: Mm, dst_vma: Vma, dst_addr: int) -> May[int]:
+    inode = dst_vma.vm_file
+    assert inode is not None  # noqa: S101 - the C code would follow a null pointer
+    pgoff = linear_page_index(dst_vma, dst_addr)
+
+    folio = yield from shmem.shmem_get_folio(inode, pgoff, shmem.SGP_NOALLOC, dst_mm.memory)
+    # Our caller expects us to return -EFAULT if we failed to find folio
+    if folio == -ENOENT:
+        return -EFAULT
+    if isinstance(folio, int):
+        return folio
+
+    ret = mfill_atomic_install_pte(dst_mm, dst_vma, dst_addr, folio, newly_allocated=False)
+    folio_unlock(folio)
+    if ret:
+        folio_put(folio)
+    return ret
 
 
 def mfill_atomic_pte(
@@ -87,11 +183,20 @@ def mfill_atomic_pte(
     page: PageRef,
     mode: int,
 ) -> May[int]:
-    return (
-        yield from shmem.shmem_mfill_atomic_pte(
+    if mode == MCOPY_ATOMIC_CONTINUE:
+        return (yield from mcontinue_atomic_pte(dst_mm, dst_vma, dst_addr))
+
+    if not dst_vma.vm_flags & VM_SHARED:
+        if mode == MCOPY_ATOMIC_NORMAL:
+            err = yield from mcopy_atomic_pte(dst_mm, dst_vma, dst_addr, src_addr, page)
+        else:
+            err = mfill_zeropage_pte(dst_mm, dst_vma, dst_addr)
+    else:
+        err = yield from shmem.shmem_mfill_atomic_pte(
             dst_mm, dst_vma, dst_addr, src_addr, mode != MCOPY_ATOMIC_NORMAL, page
         )
-    )
+
+    return err
 
 
 def __mcopy_atomic(
@@ -101,6 +206,7 @@ def __mcopy_atomic(
     length: int,
     mcopy_mode: int,
     ctx: Userfaultfd,
+    mode: int,
 ) -> May[int]:
     BUG_ON(dst_start % PAGE_SIZE)
     BUG_ON(length % PAGE_SIZE)
@@ -125,7 +231,11 @@ def __mcopy_atomic(
                 break
 
             err = -EINVAL
-            if not dst_vma.vm_file or not dst_vma.vm_flags & VM_SHARED:
+            # Nothing here is registered for write-protection.
+            if mode & UFFDIO_COPY_MODE_WP:
+                break
+
+            if not dst_vma.vm_file and mcopy_mode == MCOPY_ATOMIC_CONTINUE:
                 break
 
             while src_addr < src_start + length:
@@ -154,6 +264,9 @@ def __mcopy_atomic(
                     dst_addr += PAGE_SIZE
                     src_addr += PAGE_SIZE
                     copied += PAGE_SIZE
+
+                    if dst_mm.fatal_signal_pending:
+                        err = -EINTR
                 if err:
                     break
             break
@@ -174,12 +287,18 @@ def __mcopy_atomic(
 
 
 def mcopy_atomic(
-    dst_mm: Mm, dst_start: int, src_start: int, length: int, ctx: Userfaultfd
+    dst_mm: Mm, dst_start: int, src_start: int, length: int, ctx: Userfaultfd, mode: int
 ) -> May[int]:
     return (
-        yield from __mcopy_atomic(dst_mm, dst_start, src_start, length, MCOPY_ATOMIC_NORMAL, ctx)
+        yield from __mcopy_atomic(
+            dst_mm, dst_start, src_start, length, MCOPY_ATOMIC_NORMAL, ctx, mode
+        )
     )
 
 
 def mfill_zeropage(dst_mm: Mm, start: int, length: int, ctx: Userfaultfd) -> May[int]:
-    return (yield from __mcopy_atomic(dst_mm, start, 0, length, MCOPY_ATOMIC_ZEROPAGE, ctx))
+    return (yield from __mcopy_atomic(dst_mm, start, 0, length, MCOPY_ATOMIC_ZEROPAGE, ctx, 0))
+
+
+def mcopy_continue(dst_mm: Mm, start: int, length: int, ctx: Userfaultfd) -> May[int]:
+    return (yield from __mcopy_atomic(dst_mm, start, 0, length, MCOPY_ATOMIC_CONTINUE, ctx, 0))

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The address space below system calls: mapping, moving, locking, zapping, reclaiming.
+
+Ranges are whole pages; a mapping is changed as a whole or not at all, so none is ever split.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from difftest.model.kernel import EFAULT, EINVAL, ENOMEM, PAGE_SIZE
+from difftest.model.objects import (
+    VM_LOCKED,
+    VM_SHARED,
+    VM_WRITE,
+    Mm,
+    Pte,
+    Vma,
+    filemap_remove_folio,
+    find_vma,
+    folio_unlock,
+    get_page,
+    put_page,
+    zap_pte,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from difftest.model.objects import Page
+
+
+def _present(vma: Vma, start: int, end: int) -> Iterator[int]:
+    """Yield the addresses in a mapping that have a page-table entry, and stay in a range."""
+    for address in range(max(start, vma.vm_start), min(end, vma.vm_end), PAGE_SIZE):
+        if address in vma.vm_mm.ptes:
+            yield address
+
+
+def _at(mm: Mm, start: int) -> Vma | None:
+    vma = find_vma(mm, start)
+    return vma if vma and vma.vm_start <= start else None
+
+
+def mmap(vma: Vma) -> None:
+    """Add a mapping; what it covers was unmapped before."""
+    vma.vm_mm.vmas.append(vma)
+    if vma.vm_file:
+        vma.vm_file.i_mapping.i_mmap.append(vma)
+
+
+def munmap(mm: Mm, start: int) -> None:
+    """Remove the mapping that begins at an address, if there is one."""
+    vma = _at(mm, start)
+    if not vma:
+        return
+    zap_page_range(vma, vma.vm_start, vma.vm_end)
+    mm.vmas.remove(vma)
+    if vma.vm_file:
+        vma.vm_file.i_mapping.i_mmap.remove(vma)
+
+
+def mremap(mm: Mm, start: int, to: int) -> int:
+    """Move the mapping at an address; userfaultfds that did not ask for EVENT_REMAP lose it."""
+    vma = _at(mm, start)
+    if not vma:
+        return -EFAULT
+    for address in list(_present(vma, vma.vm_start, vma.vm_end)):
+        mm.ptes[address - start + to] = mm.ptes.pop(address)
+    vma.vm_start, vma.vm_end = to, to + vma.vm_end - vma.vm_start
+    vma.ctx = None
+    return 0
+
+
+def mprotect(mm: Mm, start: int, *, write: bool) -> int:
+    vma = _at(mm, start)
+    if not vma:
+        return -ENOMEM
+    vma.vm_flags = vma.vm_flags | VM_WRITE if write else vma.vm_flags & ~VM_WRITE
+    for address in _present(vma, vma.vm_start, vma.vm_end):
+        if not write:
+            mm.ptes[address].write = False
+    return 0
+
+
+def mlock_onfault(mm: Mm, start: int) -> int:
+    vma = _at(mm, start)
+    if not vma:
+        return -ENOMEM
+    if not vma.vm_flags & VM_LOCKED:
+        vma.vm_flags |= VM_LOCKED
+        for address in _present(vma, vma.vm_start, vma.vm_end):
+            page = mm.ptes[address].page
+            if page:
+                page.mlock_count += 1
+    return 0
+
+
+def zap_page_range(vma: Vma, start: int, end: int) -> None:
+    for address in list(_present(vma, start, end)):
+        zap_pte(vma, address)
+
+
+def can_madv_lru_vma(vma: Vma) -> bool:
+    return not vma.vm_flags & VM_LOCKED
+
+
+def madvise_pageout(mm: Mm, start: int, end: int) -> int:
+    """MADV_PAGEOUT without swap: mapped pages of files lose their mapping, and clean ones go."""
+    vma = _at(mm, start)
+    if not vma:
+        return -ENOMEM
+    if not can_madv_lru_vma(vma):
+        return -EINVAL
+    for address in list(_present(vma, start, end)):
+        page = mm.ptes[address].page
+        # Anonymous memory has nowhere to go.
+        if page and page.mapping and page.lru and page.mapcount == 1 and not page.mlock_count:
+            _shrink_page(page, vma, address)
+    return -ENOMEM if end > vma.vm_end else 0
+
+
+def _shrink_page(page: Page, vma: Vma, address: int) -> None:
+    """The part of shrink_folio_list() that a page of a tmpfs file comes through."""
+    get_page(page)
+    zap_pte(vma, address)
+    if not page.dirty:
+        page.locked = True
+        filemap_remove_folio(page)
+        folio_unlock(page)
+    put_page(page)
+
+
+def fork(mm: Mm) -> Mm:
+    """Copy an address space: page tables only of what is private and has pages."""
+    child = Mm(mm.memory)
+    for vma in mm.vmas:
+        copy = Vma(
+            child,
+            vma.vm_start,
+            vma.vm_end,
+            vma.vm_flags & ~VM_LOCKED,
+            vma.vm_file,
+            vma.vm_pgoff,
+        )
+        mmap(copy)
+        if vma.vm_flags & VM_SHARED:
+            continue
+        for address in _present(vma, vma.vm_start, vma.vm_end):
+            page = mm.ptes[address].page
+            if page:
+                get_page(page)
+                page.mapcount += 1
+            mm.ptes[address].write = False
+            child.ptes[address] = Pte(page, write=False)
+    return child
+
+
+def exit_mmap(mm: Mm) -> None:
+    for vma in list(mm.vmas):
+        munmap(mm, vma.vm_start)
