@@ -221,21 +221,18 @@ class Ledger:
         Raises LookupError if an outcome that is finished lacks the result of an operation, or
         reports one that the workload does not have.
         """
-        trace = self._outcome.trace
-        self._check_complete()
-        for one in trace:
+        for one in self._outcome.trace:
             if isinstance(one, Window):
                 yield from self._stop(one)
             else:
                 yield from self._return(one)
         if self._outcome.ending is Ending.FINISHED:
+            self._check_complete()
             self._remove()
         elif flight := self._resumed_last():
             yield self._attempt(flight, flight.page, installed=False)
 
     def _check_complete(self) -> None:
-        if self._outcome.ending is not Ending.FINISHED:
-            return
         seen = {one.at for one in self._outcome.trace}
         for at in self._ops:
             window = at.rpartition(".")[0]

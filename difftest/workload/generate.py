@@ -74,7 +74,7 @@ def _actions(choose: Choices, shape: Shape) -> tuple[Op, ...]:
                 return tuple(actions)
     # A mount that is full when the copy comes back is what most of this is about; the weights
     # alone do not get there often enough.
-    if choose.chance(1, 3):
+    if choose.chance(2, 5):
         actions.append(Fill.draw(choose, shape))
     return tuple(actions)
 
