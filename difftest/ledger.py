@@ -352,16 +352,8 @@ class Ledger:
     def _apply(self, at: str, op: ops.Op, step: Step) -> None:
         """Enter what an operation that fills no mapping did, by what it returned."""
         match op:
-            case ops.Write():
-                self._enter(at, self.files[op.file], op.page, step.ret)
-            case ops.Fill():
-                self._enter(at, self.filler, self.filler.size, step.ret)
-            case ops.Free():
-                self._truncate(self.filler, max(0, self.filler.size - op.pages))
-            case ops.Truncate():
-                self._truncate(self.files[op.file], op.pages)
-            case ops.Punch():
-                self._punch(self.files[op.file], range(op.page, op.page + op.pages))
+            case ops.Write() | ops.Fill() | ops.Free() | ops.Truncate() | ops.Punch():
+                self._apply_to_file(at, op, step)
             case ops.Overcommit():
                 self._limit = self._committed() + op.leave
             case ops.Fork() | ops.Mprotect() | ops.Resume():
@@ -377,6 +369,19 @@ class Ledger:
                 self._destination_closed = True
             case _:
                 self._apply_to_map(op, step)
+
+    def _apply_to_file(self, at: str, op: ops.Op, step: Step) -> None:
+        match op:
+            case ops.Write():
+                self._enter(at, self.files[op.file], op.page, step.ret)
+            case ops.Fill():
+                self._enter(at, self.filler, self.filler.size, step.ret)
+            case ops.Free():
+                self._truncate(self.filler, max(0, self.filler.size - op.pages))
+            case ops.Truncate():
+                self._truncate(self.files[op.file], op.pages)
+            case ops.Punch():
+                self._punch(self.files[op.file], range(op.page, op.page + op.pages))
 
     def _apply_to_map(self, op: ops.Op, step: Step) -> None:
         """Enter what an operation on a mapping did."""

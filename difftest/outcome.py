@@ -35,8 +35,8 @@ class Step(Record, frozen=True, tag="step"):
 
     `at` is its place: "2" at the top level, "2.0.1" for the second action in the first window of
     operation 2. `ret` is what the system call returned, a negative errno for a failure. `copy` is
-    the `copy` (`zeropage`, `mapped`) field of the ioctl in bytes, or its negative errno; None where the
-    kernel did not write it. `used` counts the blocks in use right after.
+    the `copy` (`zeropage`, `mapped`) field of the ioctl in bytes, or its negative errno; None where
+    the kernel did not write it. `used` counts the blocks in use right after.
     """
 
     at: str

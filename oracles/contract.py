@@ -82,13 +82,16 @@ def _attempt(event: Attempt) -> str:
 def _filled(op: Filling, step: Step, last: Attempt) -> str:
     """Judge what a copy or the like returned. `last` is the last page that it came to."""
     if step.copy is None:
-        if -step.ret in _UNWRITTEN and -step.ret in last.reasons:
-            return ""
-        return f"returned {_result(step)} and did not write the byte count"
+        early = -step.ret in _UNWRITTEN and -step.ret in last.reasons
+        return "" if early else f"returned {_result(step)} and did not write the byte count"
     if step.copy == op.pages * PAGE_SIZE:
         return "" if step.ret == 0 else f"filled every page and returned {_result(step)}"
     if step.copy > 0:
         return _filled_some(step, step.copy, op.pages, last)
+    return _filled_none(step, last)
+
+
+def _filled_none(step: Step, last: Attempt) -> str:
     if step.ret != step.copy:
         return f"returned {_result(step)}, and {step.copy} as byte count"
     if last.page:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from errno import EAGAIN, EEXIST, EFAULT, EINTR, EINVAL, ENOENT, ENOMEM
+from errno import EEXIST, EFAULT, ENOENT, ENOMEM
 
 import msgspec
 import pytest

@@ -31,7 +31,18 @@ from difftest.workload.limits import (
     MAX_PAGES,
     MAX_STEPS,
 )
-from difftest.workload.ops import ENDS_WINDOW, IN_WINDOW, OPS, Begin, Copy, Copying, CopyUnaligned, CopyWp, Op, Resume
+from difftest.workload.ops import (
+    ENDS_WINDOW,
+    IN_WINDOW,
+    OPS,
+    Begin,
+    Copy,
+    Copying,
+    CopyUnaligned,
+    CopyWp,
+    Op,
+    Resume,
+)
 from difftest.workload.workload import Kind, Map, Workload
 
 if TYPE_CHECKING:

@@ -157,6 +157,7 @@ class CopyUnaligned(Copy):
         page, pages = _range(choose, shape.maps[number].pages)
         return cls(number, page, _source(choose, min(pages, MAX_COPY - 1) + 1))
 
+
 @dataclass(frozen=True, slots=True)
 class CopyWp(Op):
     """UFFDIO_COPY of resident pages with UFFDIO_COPY_MODE_WP, which no mapping is registered for.

@@ -141,9 +141,7 @@ def shmem_setattr_size(inode: Inode, newsize: int, memory: Memory) -> int:
     return 0
 
 
-def unmap_mapping_range(
-    mapping: AddressSpace, first: int, last: int, *, even_cows: bool
-) -> None:
+def unmap_mapping_range(mapping: AddressSpace, first: int, last: int, *, even_cows: bool) -> None:
     """Zap the page-table entries of file pages from `first` to before `last`.
 
     With `even_cows` also those of private pages that stand in their place.
