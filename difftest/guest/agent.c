@@ -19,17 +19,38 @@
 static char warm_up[] =
 	"mount blocks=4\n"
 	"file pages=4\n"
+	"memfd pages=1\n"
 	"map file=0 offset=0 pages=4\n"
+	"map_private file=1 offset=0 pages=1\n"
+	"map_anonymous pages=1\n"
+	"map_shared_anonymous pages=1\n"
+	"begin map=1 page=0 source=M\n"
+	"begin map=2 page=0 source=M\n"
+	"begin map=3 page=0 source=M\n"
+	"fork\n"
+	"resume begin=0\n"
 	"copy map=0 page=0 source=MR\n"
-	"munmap_source\n"
+	"  window\n"
+	"    kill_copier\n"
+	"copy_unaligned map=0 page=0 source=MR\n"
+	"remove_begin map=0 page=0 pages=1\n"
+	"remove_end\n"
+	"continue map=0 page=0 pages=1\n"
 	"zeropage map=0 page=1 pages=1\n"
 	"write file=0 page=2 pages=1\n"
+	"overcommit leave=4\n"
 	"fill leave=0\n"
+	"mlock map=0\n"
+	"mprotect map=0 write=0\n"
+	"pageout map=0 page=0 pages=1\n"
 	"free pages=1\n"
 	"punch file=0 page=0 pages=1\n"
 	"truncate file=0 pages=1\n"
+	"mremap map=0\n"
+	"remap map=0 file=0 offset=0\n"
 	"unregister map=0\n"
 	"munmap map=0\n"
+	"close_destination\n"
 	"\n";
 
 int main(void)
@@ -44,6 +65,7 @@ int main(void)
 	text = channel_workloads(&first);
 	world_init();
 	userfault_init();
+	copy_init();
 	workload_parse(warm_up, &workload);
 	play(&workload, -1);
 	for (number = 0; (text = workload_parse(text, &workload)); number++)

@@ -21,6 +21,7 @@
 #define MAX_COPY 8		/* pages of one UFFDIO_COPY */
 #define MAX_BLOCKS 64		/* blocks of the mount */
 #define MAX_STEPS 64		/* steps of one workload, windows included */
+#define MAX_BEGINS 3		/* copies in flight that were begun */
 #define MAX_DEPTH 3
 
 #define FIELDS 4
@@ -65,8 +66,6 @@ _Noreturn void die(const char *format, ...)
 
 /* world.c: what a workload lives in: the mount, files, mappings. */
 struct map {
-	int file;
-	long offset;
 	long pages;
 	char *address;
 	bool mapped;
@@ -82,6 +81,8 @@ struct world {
 	long filler_pages;
 	int file[MAX_FILES];
 	struct map map[MAX_MAPS];
+	bool moved;		/* a mapping is at its other place */
+	long mlocked;		/* nr_mlock before the first mlock(), else -1 */
 };
 
 extern struct world world;
@@ -89,25 +90,74 @@ extern struct world world;
 void world_init(void);
 void world_mount(long blocks);
 void world_file(long pages);
-void world_map(long file, long offset, long pages);
+void world_memfd(long pages);
+void world_map(long pages, int flags, int file, long offset);
+long world_remap(struct map *map, int flags, int file, long offset);
+long world_move(struct map *map);
+void world_will_lock(void);
 int world_filler(void);
 long world_used(void);
 void world_observe(void);
 long world_destroy(void);
 
-/* userfault.c: the two userfaultfds, the copier thread, the windows. */
+/* thread.c: other threads, and children. */
+struct thread {
+	int pid;		/* 0: not started */
+	int go, done;		/* eventfds */
+	long number, argument[3];	/* of the system call */
+	long ret;
+	char stack[4096] __attribute__((aligned(16)));
+};
+
+void thread_init(struct thread *thread);
+void thread_call(struct thread *thread, long number, long one, long two,
+		 long three);
+long thread_result(struct thread *thread);
+void thread_kill(struct thread *thread);
+bool thread_died(void);
+long child_fork(void);
+void child_reap(void);
+
+/* commit.c: the limit of committed memory. */
+void commit_limit(long leave);
+void commit_lift(void);
+void commit_restore(void);
+void commit_reset(void);
+
+/* userfault.c: userfaultfds. What returns long: 0 or a negative errno. */
+#define UNWRITTEN INT64_MIN	/* of a field that the kernel may write */
+
+int userfault_open(uint64_t features);
+long userfault_watch(int fd, void *start, size_t length);
 void userfault_init(void);
 void userfault_reset(void);
-int userfault_register(void *start, size_t length);
-int userfault_unregister(void *start, size_t length);
-int userfault_zeropage(void *start, size_t length, int64_t *zeropage);
-int userfault_copy(struct step *step, char *to, int pages, const char *source,
-		   int64_t *copy);
-void userfault_drop_source(void);
+int userfault_fd(void);
+long userfault_ioctl(unsigned long request, void *argument);
+long userfault_register(void *start, size_t length);
+long userfault_unregister(void *start, size_t length);
+long userfault_zeropage(void *start, size_t length, int64_t *zeropage);
+long userfault_continue(void *start, size_t length, int64_t *mapped);
+long userfault_remove_begin(void *start, size_t length);
+long userfault_remove_end(void);
+long userfault_close(void);
+
+/* copy.c: copies in flight, their sources, their windows. */
+void copy_init(void);
+void copy_reset(void);
+long copy_play(struct step *step, char *to, const char *letters, long shift,
+	       uint64_t mode, int64_t *copied);
+void copy_begin(struct step *step, char *to, const char *letters);
+void copy_resume(long number);
+void copy_land(void);
+void copy_drop_source(void);
+void copy_close_source(void);
+void copy_kill(void);
 
 /* play.c */
 void play(struct workload *workload, int number);
 void play_window(struct step *copy, int window);
+void out_window(struct step *copy, int window);
+void out_step(struct step *step, long ret, int64_t copied);
 
 uint64_t tag_of(const struct step *step, int page);
 void fill_page(void *page, uint64_t tag);

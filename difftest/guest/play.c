@@ -4,15 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COPY_UNWRITTEN INT64_MIN
-
 static char *buffer;		/* resident; what write() and fill() write */
-static int64_t copied;		/* the copy or zeropage field; unwritten otherwise */
+static int64_t copied;		/* the copy, zeropage or mapped field */
 
 /* Which operation and page filled a page: distinct in a workload, never 0. */
 uint64_t tag_of(const struct step *step, int page)
@@ -64,11 +63,35 @@ static long op_file(struct step *step)
 	return 0;
 }
 
+static long op_memfd(struct step *step)
+{
+	world_memfd(step->field[0].number);
+	return 0;
+}
+
 static long op_map(struct step *step)
 {
-	file_of(step, 0);
-	world_map(step->field[0].number, step->field[1].number,
-		  step->field[2].number);
+	world_map(step->field[2].number, MAP_SHARED, file_of(step, 0),
+		  step->field[1].number);
+	return 0;
+}
+
+static long op_map_private(struct step *step)
+{
+	world_map(step->field[2].number, MAP_PRIVATE, file_of(step, 0),
+		  step->field[1].number);
+	return 0;
+}
+
+static long op_map_anonymous(struct step *step)
+{
+	world_map(step->field[0].number, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return 0;
+}
+
+static long op_map_shared_anonymous(struct step *step)
+{
+	world_map(step->field[0].number, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return 0;
 }
 
@@ -132,63 +155,253 @@ static long op_munmap(struct step *step)
 	return result(munmap(map->address, map->pages * PAGE));
 }
 
+static long op_remap(struct step *step)
+{
+	return world_remap(map_of(step), MAP_SHARED, file_of(step, 1),
+			   step->field[2].number);
+}
+
+static long op_remap_private(struct step *step)
+{
+	return world_remap(map_of(step), MAP_PRIVATE, file_of(step, 1),
+			   step->field[2].number);
+}
+
+static long op_remap_anonymous(struct step *step)
+{
+	return world_remap(map_of(step), MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static long op_mremap(struct step *step)
+{
+	return world_move(map_of(step));
+}
+
+static long op_mprotect(struct step *step)
+{
+	struct map *map = map_of(step);
+	int write = step->field[1].number ? PROT_WRITE : 0;
+
+	return result(mprotect(map->address, map->pages * PAGE,
+			       PROT_READ | write));
+}
+
+static long op_mlock(struct step *step)
+{
+	struct map *map = map_of(step);
+
+	world_will_lock();
+	return result(mlock2(map->address, map->pages * PAGE, MLOCK_ONFAULT));
+}
+
+static char *page_of(struct step *step)
+{
+	return map_of(step)->address + step->field[1].number * PAGE;
+}
+
+static size_t length_of(struct step *step)
+{
+	return step->field[2].number * PAGE;
+}
+
+static long op_pageout(struct step *step)
+{
+	return result(madvise(page_of(step), length_of(step), MADV_PAGEOUT));
+}
+
+static long op_register(struct step *step)
+{
+	struct map *map = map_of(step);
+
+	return userfault_register(map->address, map->pages * PAGE);
+}
+
 static long op_unregister(struct step *step)
 {
 	struct map *map = map_of(step);
 
-	return result(userfault_unregister(map->address, map->pages * PAGE));
+	return userfault_unregister(map->address, map->pages * PAGE);
+}
+
+static long op_remove_begin(struct step *step)
+{
+	return userfault_remove_begin(page_of(step), length_of(step));
+}
+
+static long op_remove_end(struct step *step)
+{
+	(void)step;
+	return userfault_remove_end();
+}
+
+static long op_fork(struct step *step)
+{
+	(void)step;
+	return child_fork();
+}
+
+static long op_overcommit(struct step *step)
+{
+	commit_limit(step->field[0].number);
+	return 0;
+}
+
+static long op_close_destination(struct step *step)
+{
+	(void)step;
+	return userfault_close();
 }
 
 static long op_munmap_source(struct step *step)
 {
 	(void)step;
-	userfault_drop_source();
+	copy_drop_source();
+	return 0;
+}
+
+static long op_close_source(struct step *step)
+{
+	(void)step;
+	copy_close_source();
+	return 0;
+}
+
+static long op_kill_copier(struct step *step)
+{
+	(void)step;
+	copy_kill();
 	return 0;
 }
 
 static long op_zeropage(struct step *step)
 {
-	return userfault_zeropage(map_of(step)->address +
-					  step->field[1].number * PAGE,
-				  step->field[2].number * PAGE, &copied);
+	return userfault_zeropage(page_of(step), length_of(step), &copied);
 }
 
-static long op_copy(struct step *step)
+static long op_continue(struct step *step)
 {
-	const char *source = step->field[2].text;
+	return userfault_continue(page_of(step), length_of(step), &copied);
+}
+
+static long play_copy(struct step *step, const char *letters, long shift,
+		      uint64_t mode)
+{
 	int64_t copy;
-	long ret = userfault_copy(step,
-				  map_of(step)->address +
-					  step->field[1].number * PAGE,
-				  strlen(source), source, &copy);
+	long ret = copy_play(step, page_of(step), letters, shift, mode, &copy);
 
 	copied = copy;
 	return ret;
 }
 
+static long op_copy(struct step *step)
+{
+	return play_copy(step, step->field[2].text, 0, 0);
+}
+
+static long op_copy_unaligned(struct step *step)
+{
+	return play_copy(step, step->field[2].text, PAGE / 2, 0);
+}
+
+static long op_copy_wp(struct step *step)
+{
+	char letters[MAX_COPY + 1] = "";
+	long pages = step->field[2].number;
+
+	if (pages < 1 || pages > MAX_COPY)
+		die("step %s: %ld pages", step->name, pages);
+	memset(letters, 'R', pages);
+	return play_copy(step, letters, 0, UFFDIO_COPY_MODE_WP);
+}
+
+static long op_begin(struct step *step)
+{
+	copy_begin(step, page_of(step), step->field[2].text);
+	return 0;
+}
+
+static long op_resume(struct step *step)
+{
+	copy_resume(step->field[0].number);
+	return 0;
+}
+
+enum {
+	SETUP = 1,	/* not an observation: writes no line */
+	OWN_LINE = 2,	/* writes its line itself */
+	MAPS = 4,	/* changes what the limit of memory is not about */
+};
+
 static const struct {
 	const char *name;
 	long (*play)(struct step *step);
+	int kind;
 } operation[] = {
-	{ "mount", op_mount },
-	{ "file", op_file },
-	{ "map", op_map },
-	{ "copy", op_copy },
-	{ "zeropage", op_zeropage },
-	{ "write", op_write },
-	{ "fill", op_fill },
-	{ "free", op_free },
-	{ "truncate", op_truncate },
-	{ "punch", op_punch },
-	{ "munmap", op_munmap },
-	{ "unregister", op_unregister },
-	{ "munmap_source", op_munmap_source },
+	{ "mount", op_mount, SETUP },
+	{ "file", op_file, SETUP },
+	{ "memfd", op_memfd, SETUP },
+	{ "map", op_map, SETUP },
+	{ "map_private", op_map_private, SETUP },
+	{ "map_anonymous", op_map_anonymous, SETUP },
+	{ "map_shared_anonymous", op_map_shared_anonymous, SETUP },
+	{ "copy", op_copy, 0 },
+	{ "copy_unaligned", op_copy_unaligned, 0 },
+	{ "copy_wp", op_copy_wp, 0 },
+	{ "begin", op_begin, OWN_LINE },
+	{ "resume", op_resume, 0 },
+	{ "zeropage", op_zeropage, 0 },
+	{ "continue", op_continue, 0 },
+	{ "write", op_write, 0 },
+	{ "fill", op_fill, 0 },
+	{ "free", op_free, 0 },
+	{ "truncate", op_truncate, 0 },
+	{ "punch", op_punch, 0 },
+	{ "munmap", op_munmap, MAPS },
+	{ "remap", op_remap, MAPS },
+	{ "remap_private", op_remap_private, MAPS },
+	{ "remap_anonymous", op_remap_anonymous, MAPS },
+	{ "mremap", op_mremap, MAPS },
+	{ "mprotect", op_mprotect, MAPS },
+	{ "mlock", op_mlock, MAPS },
+	{ "pageout", op_pageout, 0 },
+	{ "register", op_register, MAPS },
+	{ "unregister", op_unregister, MAPS },
+	{ "remove_begin", op_remove_begin, MAPS },
+	{ "remove_end", op_remove_end, MAPS },
+	{ "fork", op_fork, MAPS },
+	{ "overcommit", op_overcommit, 0 },
+	{ "close_destination", op_close_destination, MAPS },
+	{ "munmap_source", op_munmap_source, MAPS },
+	{ "close_source", op_close_source, 0 },
+	{ "kill_copier", op_kill_copier, 0 },
 };
 
-static void out_at(struct step *step)
+void out_step(struct step *step, long ret, int64_t copied)
 {
 	out_str("{\"at\":\"");
 	out_str(step->at);
+	out_str("\",\"ret\":");
+	out_num(ret);
+	if (copied != UNWRITTEN) {
+		out_str(",\"copy\":");
+		out_num(copied);
+	}
+	out_str(",\"used\":");
+	out_num(world_used());
+	out_str("}");
+	out_line();
+}
+
+void out_window(struct step *copy, int window)
+{
+	out_str("{\"window\":\"");
+	out_str(copy->at);
+	out_str(".");
+	out_num(window);
+	out_str("\",\"used\":");
+	out_num(world_used());
+	out_str("}");
+	out_line();
 }
 
 static void play_step(struct step *step)
@@ -201,21 +414,14 @@ static void play_step(struct step *step)
 			break;
 	if (i == sizeof(operation) / sizeof(*operation))
 		die("unknown operation '%s'", step->name);
-	copied = COPY_UNWRITTEN;
+	copied = UNWRITTEN;
+	if (operation[i].kind & MAPS)
+		commit_lift();
 	ret = operation[i].play(step);
-	if (!*step->at)
-		return;		/* set-up: not an observation */
-	out_at(step);
-	out_str("\",\"ret\":");
-	out_num(ret);
-	if (copied != COPY_UNWRITTEN) {
-		out_str(",\"copy\":");
-		out_num(copied);
-	}
-	out_str(",\"used\":");
-	out_num(world_used());
-	out_str("}");
-	out_line();
+	if (operation[i].kind & MAPS)
+		commit_restore();
+	if (!(operation[i].kind & (SETUP | OWN_LINE)))
+		out_step(step, ret, copied);
 }
 
 /* The window-th window of a copy is open: no lock is held until we return. */
@@ -224,14 +430,7 @@ void play_window(struct step *copy, int window)
 	struct step *step = copy + 1, *end = copy + copy->size;
 	struct step *last;
 
-	out_str("{\"window\":\"");
-	out_str(copy->at);
-	out_str(".");
-	out_num(window);
-	out_str("\",\"used\":");
-	out_num(world_used());
-	out_str("}");
-	out_line();
+	out_window(copy, window);
 	for (; step < end && window; step += step->size)
 		window--;
 	if (step >= end)
@@ -249,6 +448,9 @@ static long play_once(struct workload *workload, int number)
 
 	for (step = workload->step; step < end; step += step->size)
 		play_step(step);
+	copy_land();
+	userfault_remove_end();
+	commit_reset();
 	world_observe();
 	held = world_destroy();
 	out_str(",\"done\":");

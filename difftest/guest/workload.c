@@ -14,7 +14,7 @@
 static bool is_setup(const char *name)
 {
 	return !strcmp(name, "mount") || !strcmp(name, "file") ||
-	       !strcmp(name, "map");
+	       !strcmp(name, "memfd") || !strncmp(name, "map", 3);
 }
 
 static void parse_line(char *line, struct step *step)

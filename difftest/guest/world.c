@@ -24,12 +24,15 @@
 #define MAP_BASE 0x20000000UL
 #define MAP_PAGES (MAX_PAGES + 2)
 #define MAP_STRIDE (MAP_PAGES * PAGE)
+#define OTHER_PLACE (MAX_MAPS * MAP_STRIDE)	/* behind those that did not move */
 
 struct world world;
 
 /* Behind the mappings, one for each file, without page tables: see below. */
-#define PROBE_BASE (MAP_BASE + MAX_MAPS * MAP_STRIDE)
-#define ARENA_LENGTH (MAX_MAPS * MAP_STRIDE + MAX_FILES * MAX_PAGES * PAGE)
+#define PROBE_BASE (MAP_BASE + 2 * OTHER_PLACE)
+#define ARENA_LENGTH (2 * OTHER_PLACE + MAX_FILES * MAX_PAGES * PAGE)
+
+#define TICK 20000		/* microseconds: one of the slowest clock, and more */
 
 static int pagemap, vmstat;
 static long held;
@@ -59,6 +62,7 @@ void world_mount(long blocks)
 		die("mount /m: %s", strerror(errno));
 	world.root = open("/m", O_RDONLY | O_DIRECTORY);
 	world.filler = -1;
+	world.mlocked = -1;
 	if (world.root < 0)
 		die("/m: %s", strerror(errno));
 }
@@ -80,31 +84,64 @@ int world_filler(void)
 	return world.filler;
 }
 
-void world_file(long pages)
+static void add_file(int fd, long pages)
 {
-	int fd = open_file();
-
-	if (ftruncate(fd, pages * PAGE))
+	if (fd < 0 || world.files == MAX_FILES || ftruncate(fd, pages * PAGE))
 		die("file %d: %s", world.files, strerror(errno));
 	world.file[world.files++] = fd;
 }
 
-void world_map(long file, long offset, long pages)
+void world_file(long pages)
+{
+	add_file(open_file(), pages);
+}
+
+void world_memfd(long pages)
+{
+	add_file(memfd_create("memfd", MFD_CLOEXEC), pages);
+}
+
+void world_map(long pages, int flags, int file, long offset)
 {
 	struct map *map = &world.map[world.maps];
+	long ret;
 
+	if (world.maps == MAX_MAPS || pages > MAX_PAGES)
+		die("map %d", world.maps);
 	map->address = (char *)MAP_BASE + world.maps * MAP_STRIDE;
-	map->file = file;
-	map->offset = offset;
 	map->pages = pages;
-	map->mapped = true;
-	if (mmap(map->address, pages * PAGE, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_FIXED, world.file[file],
-		 offset * PAGE) != map->address)
-		die("map %d: %s", world.maps, strerror(errno));
-	if (userfault_register(map->address, pages * PAGE))
-		die("register map %d: %s", world.maps, strerror(errno));
+	ret = world_remap(map, flags, file, offset);
+	if (ret)
+		die("register map %d: %s", world.maps, strerror(-ret));
 	world.maps++;
+}
+
+/* Map over a mapping and register that: returns what the latter does. */
+long world_remap(struct map *map, int flags, int file, long offset)
+{
+	size_t length = map->pages * PAGE;
+
+	if (mmap(map->address, length, PROT_READ | PROT_WRITE,
+		 flags | MAP_FIXED, file, offset * PAGE) != map->address)
+		die("map: %s", strerror(errno));
+	map->mapped = true;
+	return userfault_register(map->address, length);
+}
+
+/* Move a mapping to its other place, or back. */
+long world_move(struct map *map)
+{
+	size_t length = map->pages * PAGE;
+	char *to = map->address < (char *)MAP_BASE + OTHER_PLACE ?
+			   map->address + OTHER_PLACE :
+			   map->address - OTHER_PLACE;
+
+	if (mremap(map->address, length, length, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   to) != to)
+		return -errno;
+	map->address = to;
+	world.moved = true;
+	return 0;
 }
 
 /* Blocks of the mount in use: f_blocks - f_bfree. */
@@ -187,6 +224,42 @@ static void observe_file(int fd, const unsigned char *cached)
 	out_str("}");
 }
 
+/* A line of /proc/vmstat, by its beginning; 0 if there is none. */
+static long counter_in(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; text; text = strchr(text, '\n'), text = text ? text + 1 : NULL)
+		if (!strncmp(text, name, n))
+			return atol(text + n);
+	return 0;
+}
+
+static const char *read_vmstat(void)
+{
+	static char text[8192];
+	ssize_t length = pread(vmstat, text, sizeof(text) - 1, 0);
+
+	if (length <= 0)
+		die("/proc/vmstat: %s", strerror(errno));
+	text[length] = 0;
+	return text;
+}
+
+/* Pages that were locked or unlocked wait for the count in batches: end those. */
+static long count_mlocked(void)
+{
+	madvise(buffer, PAGE, MADV_COLD);
+	return counter_in(read_vmstat(), "nr_mlock ");
+}
+
+/* Called before memory is locked: what there is now does not count. */
+void world_will_lock(void)
+{
+	if (world.mlocked < 0)
+		world.mlocked = count_mlocked();
+}
+
 /* Page-table entries, and what memory holds where there is one. */
 static void observe_map(struct map *map, const uint64_t *entry)
 {
@@ -211,8 +284,9 @@ static void observe_map(struct map *map, const uint64_t *entry)
 void world_observe(void)
 {
 	unsigned char cached[MAX_FILES * MAX_PAGES];
-	uint64_t entry[MAX_MAPS * MAP_PAGES];
-	long length = world.maps * MAP_PAGES * sizeof(*entry);
+	uint64_t entry[2 * MAX_MAPS * MAP_PAGES];
+	int places = world.moved ? 2 * MAX_MAPS : world.maps;
+	long length = places * MAP_PAGES * sizeof(*entry);
 	int i;
 
 	look_into_cache(cached);
@@ -231,9 +305,13 @@ void world_observe(void)
 	for (i = 0; i < world.maps; i++) {
 		if (i)
 			out_str(",");
-		observe_map(&world.map[i], entry + i * MAP_PAGES);
+		observe_map(&world.map[i],
+			    entry + (world.map[i].address - (char *)MAP_BASE) /
+					    PAGE);
 	}
-	out_str("]}");
+	out_str("],\"mlocked\":");
+	out_num(world.mlocked < 0 ? 0 : count_mlocked() - world.mlocked);
+	out_str("}");
 	out_line();
 }
 
@@ -260,15 +338,10 @@ static long pages_held(void)
 		{ "pgalloc_movable ", 1 },
 		{ "pgfree ", -1 },
 	};
-	static char text[8192];
-	ssize_t length = pread(vmstat, text, sizeof(text) - 1, 0);
+	const char *line = read_vmstat();
 	long sum = 0;
-	char *line = text;
 	size_t i;
 
-	if (length <= 0)
-		die("/proc/vmstat: %s", strerror(errno));
-	text[length] = 0;
 	while (line) {
 		for (i = 0; i < sizeof(counter) / sizeof(*counter); i++) {
 			size_t n = strlen(counter[i].name);
@@ -289,15 +362,26 @@ long world_destroy(void)
 {
 	long before = held;
 
+	child_reap();
+	if (world.filler >= 0 && world.filler < world.root)
+		close(world.filler);	/* its number may be below the others */
 	close_range(world.root + 1, ~0U, 0);
 	munmap((void *)MAP_BASE, ARENA_LENGTH);
+	if (world.mlocked >= 0)
+		count_mlocked();	/* no page waits in a batch any more */
 	userfault_reset();
+	copy_reset();
 	out_str("{\"left\":");
 	out_num(world_used());
 	close(world.root);
 	if (umount2("/m", 0))
 		die("umount /m: %s", strerror(errno));
 	held = pages_held();
+	/* The stack of what died is freed when no CPU can look at it any more. */
+	if (thread_died() && held != before) {
+		usleep(TICK);
+		held = pages_held();
+	}
 	out_str(",\"held\":");
 	out_num(held - before);
 	return held - before;

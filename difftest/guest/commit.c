@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The limit of committed memory: vm.overcommit_memory=2. It is for what files
+ * take, so it is lifted while mappings change, and moved by what they took.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool limited;
+static long limit;	/* in pages */
+static long before;
+
+static void set(const char *name, long value)
+{
+	char path[64], text[24];
+	int length = snprintf(text, sizeof(text), "%ld", value);
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/vm/%s", name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0 || write(fd, text, length) != length)
+		die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static long committed(void)
+{
+	static char text[4096];
+	int fd = open("/proc/meminfo", O_RDONLY);
+	ssize_t length = read(fd, text, sizeof(text) - 1);
+	char *found;
+
+	close(fd);
+	text[length < 0 ? 0 : length] = 0;
+	found = strstr(text, "Committed_AS:");
+	if (!found)
+		die("/proc/meminfo has no Committed_AS");
+	return atol(found + strlen("Committed_AS:")) * 1024 / (long)PAGE;
+}
+
+static void enforce(void)
+{
+	set("overcommit_kbytes", limit * (long)PAGE / 1024);
+	set("overcommit_memory", 2);
+}
+
+void commit_limit(long leave)
+{
+	if (!limited) {
+		set("user_reserve_kbytes", 0);
+		set("admin_reserve_kbytes", 0);
+	}
+	limited = true;
+	/* A charge succeeds if what is committed with it is below the limit. */
+	limit = committed() + leave + 1;
+	enforce();
+}
+
+void commit_lift(void)
+{
+	if (!limited)
+		return;
+	before = committed();
+	set("overcommit_memory", 0);
+}
+
+void commit_restore(void)
+{
+	if (!limited)
+		return;
+	limit += committed() - before;
+	enforce();
+}
+
+void commit_reset(void)
+{
+	if (limited)
+		set("overcommit_memory", 0);
+	limited = false;
+}
