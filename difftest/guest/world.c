@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,6 +362,7 @@ static long pages_held(void)
 long world_destroy(void)
 {
 	long before = held;
+	bool dead;
 
 	child_reap();
 	if (world.filler >= 0 && world.filler < world.root)
@@ -376,9 +378,17 @@ long world_destroy(void)
 	close(world.root);
 	if (umount2("/m", 0))
 		die("umount /m: %s", strerror(errno));
+	/*
+	 * The stack of a thread that died is freed by RCU: mostly as soon as
+	 * others may run, surely after a tick.
+	 */
+	dead = thread_died();
+	if (dead) {
+		sched_yield();
+		sched_yield();
+	}
 	held = pages_held();
-	/* The stack of what died is freed when no CPU can look at it any more. */
-	if (thread_died() && held != before) {
+	if (dead && held != before) {
 		usleep(TICK);
 		held = pages_held();
 	}
