@@ -15,7 +15,7 @@ from difftest.comparison import (
 )
 from difftest.decision import decide
 from difftest.errors import StoreError
-from difftest.facts import MODEL, facts_of, misfit
+from difftest.facts import facts_of, is_model, misfit
 from difftest.result import Attack, Cell, Conformance, Reached, Result, StrategyResult, Witness
 from difftest.ruling import against_base, ruled_out
 from difftest.strategy import BASELINE
@@ -68,7 +68,7 @@ def result_of(parts: Parts) -> Result:
                 raise StoreError(f"the run has no text of workload {min(unknown)}: it is damaged")
         all_cells += cells(name, runs, fitting, settings.oracles)
         all_witnesses += witnesses(name, runs, fitting, settings.oracles, texts)
-        if MODEL in fitting:
+        if any(map(is_model, fitting)):
             all_conformance += conformance(name, runs, fitting)
         if name == baseline:
             all_reached = reached(runs, fitting, settings.states)
@@ -136,7 +136,7 @@ def same_kernels(kernels: Mapping[tuple[str, str], str]) -> dict[str, set[str]]:
     """
     built: dict[str, dict[str, str]] = {}
     for (strategy, backend), digest in kernels.items():
-        if backend == MODEL:
+        if is_model(backend):
             continue
         built.setdefault(strategy, {})[backend] = digest
     return {

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from difftest.facts import MODEL
-from difftest.kernels.series import comparable
+from difftest.facts import is_model
+from difftest.kernels.series import series_of
 from difftest.parting import parting
 from difftest.result import Cell, Conformance, Control, Reached, Witness
 from difftest.verdict import Value
@@ -121,22 +121,20 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def conformance(strategy: str, runs: Runs, backends: Iterable[str]) -> list[Conformance]:
-    """Compare whole outcomes of the model with those of each other backend, by number.
-
-    The model is that of one series: what is known to differ on the backend's is allowed for.
-    """
+    """Compare whole outcomes of each kernel with those of the model of its series, by number."""
+    backends = tuple(backends)
+    model = {series_of(backend): backend for backend in backends if is_model(backend)}
     return [
-        _conformance(strategy, backend, runs.get(MODEL, {}), runs.get(backend, {}))
+        _conformance(strategy, runs, model.get(series_of(backend), ""), backend)
         for backend in backends
-        if backend != MODEL
+        if not is_model(backend)
     ]
 
 
-def _conformance(
-    strategy: str, backend: str, here: Mapping[int, Run], there: Mapping[int, Run]
-) -> Conformance:
+def _conformance(strategy: str, runs: Runs, model: str, backend: str) -> Conformance:
+    here, there = runs.get(model, {}), runs.get(backend, {})
     pairs = {
-        number: comparable(here[number].outcome, MODEL, there[number].outcome, backend)
+        number: (here[number].outcome, there[number].outcome)
         for number in sorted(here.keys() & there.keys())
         if here[number].outcome.known and there[number].outcome.known
     }
@@ -147,7 +145,7 @@ def _conformance(
         compared=len(pairs),
         differ=len(differ),
         first=tuple(
-            f"workload {number}: {parting(*differ[number], MODEL, backend)}"
+            f"workload {number}: {parting(*differ[number], model, backend)}"
             for number in list(differ)[:EXAMPLES]
         ),
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from difftest.comparison import AGREEMENT
-from difftest.facts import MODEL, misfit
+from difftest.facts import is_model, misfit
 from difftest.rendering import listing, percent
 from difftest.result import Decision
 from difftest.ruling import crashes, fails
@@ -80,7 +80,7 @@ def _rank(one: StrategyResult, backends: Sequence[str]) -> tuple[int, int, int, 
 
 def _untried(one: StrategyResult, backends: Sequence[str]) -> list[str]:
     """Return the kernels of the run that a strategy has no patch for."""
-    return [name for name in backends if name != MODEL and misfit(one.name, one.patch, name)]
+    return [name for name in backends if not is_model(name) and misfit(one.name, one.patch, name)]
 
 
 def _unjudged(
@@ -172,11 +172,12 @@ def _limits(
     """Say what the evidence for the best one does not cover."""
     gaps = {backend: misfit(best.name, best.patch, backend) for backend in backends}
     limits = [f"It was not run on {backend}: {gap}." for backend, gap in gaps.items() if gap]
-    if all(gap or backend == MODEL for backend, gap in gaps.items()):
-        who = "" if set(backends) == {MODEL} else " with it"
+    only_models = all(map(is_model, backends))
+    if all(gap or is_model(backend) for backend, gap in gaps.items()):
+        who = "" if only_models else " with it"
         limits.append(f"No real kernel was run{who}: this rests on the model alone.")
     agreement = next((one.holds for one in controls if one.name == AGREEMENT), None)
-    if agreement is None and MODEL in backends and set(backends) != {MODEL}:
+    if agreement is None and any(map(is_model, backends)) and not only_models:
         limits.append("Whether the model behaves as the kernel does could not be checked.")
     return limits
 

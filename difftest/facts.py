@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from unidiff.patch import PatchSet
 
 from difftest.errors import PluginError
+from difftest.kernels.series import DEFAULT, series_of
 from difftest.patching import touched_files
 from difftest.result import PatchFacts
 from difftest.strategy import BASELINE
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from difftest.strategy import Strategy
 
-#: The backend that runs the model; any other one runs a kernel.
+#: The model of the default series; those of others are called "model:SERIES".
 MODEL = "model"
 
 _ASSERTION = re.compile(r"\b(?:VM_)?(?:BUG|WARN)_ON\w*\(")
@@ -58,7 +59,7 @@ def facts_of(
     series = set(links[0].kernel_patches).intersection(*(link.kernel_patches for link in links))
     by_age = sorted(series, key=_age)
     model = all(link.model_patch is not None for link in links)
-    run = {backend.partition(":")[2] for backend in backends}
+    run = {series_of(backend) for backend in backends if not is_model(backend)}
     if by_age:
         newest = max(by_age, key=lambda one: (one in run, by_age.index(one)))
         patches = [(link.name, link.kernel_patches[newest]) for link in links]
@@ -76,6 +77,15 @@ def facts_of(
     )
 
 
+def model_of(series: str) -> str:
+    """Return the name of the backend that models a kernel series."""
+    return MODEL if series == DEFAULT else f"{MODEL}:{series}"
+
+
+def is_model(backend: str) -> bool:
+    return backend.partition(":")[0] == MODEL
+
+
 def misfit(name: str, facts: PatchFacts, backend: str) -> str:
     """Say why a strategy cannot run on a backend ("no model patch"), or "" if it can.
 
@@ -83,12 +93,10 @@ def misfit(name: str, facts: PatchFacts, backend: str) -> str:
     """
     if name == BASELINE:
         return ""
-    kind, _, series = backend.partition(":")
-    if kind == MODEL:
+    if is_model(backend):
         return "" if facts.model else "no model patch"
-    if series and series not in facts.series:
-        return f"no patch for {series}"
-    return ""
+    series = series_of(backend)
+    return "" if ":" not in backend or series in facts.series else f"no patch for {series}"
 
 
 def _age(series: str) -> tuple[bool, list[int], str]:

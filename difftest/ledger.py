@@ -473,7 +473,8 @@ class Ledger:
 
     def _begin_removal(self, op: ops.RemoveBegin) -> None:
         mapping = self.maps[op.map]
-        if self._removal or not mapping.mapped or mapping.locked:
+        idle = self._removal or self._destination_closed
+        if idle or not mapping.mapped or mapping.locked:
             return
         self._removal = Removal(op.map, range(op.page, op.page + op.pages), mapping.moved)
         if not mapping.registered:

@@ -7,11 +7,10 @@ import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 from difftest import facts
-from difftest.kernels.series import comparable
 from difftest.outcome import Ending, Outcome, Step, Window
 from difftest.parting import parting
 from difftest.verdict import Value, Verdict, judge_safely
-from difftest.workload.codec import line_of, to_text
+from difftest.workload.codec import SETUP, line_of, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +62,7 @@ def timeline(workload: Workload, outcome: Outcome) -> Iterator[str]:
     blocks = workload.blocks
     seen = {one.at: one for one in outcome.trace}
     for line in to_text(workload).splitlines():
-        if line.split()[0] in ("mount", "file", "map"):
+        if line.split()[0] in SETUP:
             yield f"        {line}"
     for one in outcome.trace:
         if isinstance(one, Window):
@@ -113,8 +112,7 @@ def render(workload: Workload, replays: Sequence[Replay]) -> str:
     for number, one in enumerate(replays):
         for other in replays[number + 1 :]:
             if one.strategy == other.strategy:
-                left, right = comparable(one.outcome, one.backend, other.outcome, other.backend)
-                parted = parting(left, right, one.backend, other.backend)
+                parted = parting(one.outcome, other.outcome, one.backend, other.backend)
                 both = f"{one.backend} and {other.backend}"
                 lines.append(
                     f"{one.strategy}: {both} part: {parted}"

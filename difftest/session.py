@@ -18,6 +18,8 @@ import difftest
 from difftest import campaign, kernels
 from difftest.assemble import result_of
 from difftest.errors import PluginError, ToolchainError, UsageError
+from difftest.facts import MODEL, is_model, model_of
+from difftest.kernels.series import series_of
 from difftest.patching import touched_files
 from difftest.settings import settings_of
 from difftest.store import Store, find_unfinished
@@ -60,7 +62,7 @@ def strategies_of(
     chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
     if not chosen:
         chosen = list(plugins.strategies.values())
-    series = [backend.name.partition(":")[2] for backend in backends if ":" in backend.name]
+    series = [series_of(backend.name) for backend in backends if ":" in backend.name]
     return chosen + [_of_patch(path, plugins, series or [kernels.DEFAULT]) for path in patches]
 
 
@@ -90,11 +92,12 @@ def oracles_of(plugins: Plugins, names: Sequence[str]) -> list[Oracle]:
 def backends_of(plugins: Plugins, names: Sequence[str]) -> tuple[list[Backend], dict[str, str]]:
     """Return the backends of these names. Without names: the default ones that can run here.
 
-    The second is the rest of the default ones, with the reason why not. One that is named and
-    cannot run raises ToolchainError.
+    "model" stands for the model of each series whose kernel is named. The second is the rest of
+    the default ones, with the reason why not. One that is named and cannot run raises
+    ToolchainError.
     """
     if names:
-        chosen = [plugins.backend(name) for name in dict.fromkeys(names)]
+        chosen = [plugins.backend(name) for name in _with_models(names, plugins)]
         for backend in chosen:
             if missing := backend.missing():
                 raise ToolchainError(f"backend {backend.name} cannot run here: {missing}")
@@ -102,6 +105,16 @@ def backends_of(plugins: Plugins, names: Sequence[str]) -> tuple[list[Backend], 
     chosen = [backend for backend in plugins.backends.values() if backend.default]
     left_out = {one.name: missing for one in chosen if (missing := one.missing())}
     return [one for one in chosen if one.name not in left_out], left_out
+
+
+def _with_models(names: Sequence[str], plugins: Plugins) -> list[str]:
+    """Put the models of the kernels that are named in the place of "model"."""
+    models = [model_of(series_of(name)) for name in names if not is_model(name)]
+    found: list[str] = []
+    for name in names:
+        known = [one for one in models if one in plugins.backends]
+        found += (known or [MODEL]) if name == MODEL else [name]
+    return list(dict.fromkeys(found))
 
 
 def unsupported(backend: Backend, strategy: Strategy, plugins: Plugins) -> str:

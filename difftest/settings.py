@@ -28,6 +28,7 @@ class StoredStrategy(Record, frozen=True):
     base: str | None
     must_fail: tuple[str, ...]
     model_patch: str | None
+    series_model_patches: dict[str, str]
     kernel_patches: dict[str, str]
 
     @classmethod
@@ -41,12 +42,17 @@ class StoredStrategy(Record, frozen=True):
             base=strategy.base,
             must_fail=strategy.must_fail,
             model_patch=strategy.model_patch,
+            series_model_patches=dict(sorted(strategy.series_model_patches.items())),
             kernel_patches=dict(sorted(strategy.kernel_patches.items())),
         )
 
     def strategy(self) -> Strategy:
         fields = msgspec.structs.asdict(self)
-        return Strategy(**fields | {"kernel_patches": MappingProxyType(self.kernel_patches)})
+        by_series = {
+            "series_model_patches": MappingProxyType(self.series_model_patches),
+            "kernel_patches": MappingProxyType(self.kernel_patches),
+        }
+        return Strategy(**fields | by_series)
 
 
 class Settings(Record, frozen=True):

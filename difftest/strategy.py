@@ -24,7 +24,8 @@ class Strategy:
     `kernel_patches` maps a series ("6.1") to patch text against that series' baseline tree with
     the patches of `base` (another strategy's name) applied first. `model_patch` is patch text
     against `difftest/model` in the same way; None if the fix has not been written for the model,
-    "" if it changes nothing. `must_fail` names the oracles that are known to catch this one: if a
+    "" if it changes nothing. `series_model_patches` has others, by series, where the model of a
+    series needs one. `must_fail` names the oracles that are known to catch this one: if a
     campaign's do not, its silence about the others proves nothing, and it is void.
     """
 
@@ -36,7 +37,12 @@ class Strategy:
     base: str | None = None
     must_fail: tuple[str, ...] = ()
     model_patch: str | None = None
+    series_model_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     kernel_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def model_patch_for(self, series: str) -> str | None:
+        """Return the patch for the model of a series."""
+        return self.series_model_patches.get(series, self.model_patch)
 
 
 def from_folder(
@@ -51,14 +57,17 @@ def from_folder(
 ) -> Strategy:
     """Make the strategy of a plugin folder: named after it, with the patch files beside `init`.
 
-    `init` is the `__file__` of the folder's `__init__.py`. `kernel-SERIES.patch` and `model.patch`
-    are read; raises PluginError if there is neither.
+    `init` is the `__file__` of the folder's `__init__.py`. `kernel-SERIES.patch`, `model.patch`
+    and `model-SERIES.patch` are read; raises PluginError if there is neither of the first two.
     """
     folder = Path(init).parent
-    kernel = {
-        path.stem.removeprefix("kernel-"): path.read_text(encoding="utf-8")
-        for path in sorted(folder.glob("kernel-*.patch"))
-    }
+    kernel, models = (
+        {
+            path.stem.removeprefix(prefix): path.read_text(encoding="utf-8")
+            for path in sorted(folder.glob(f"{prefix}*.patch"))
+        }
+        for prefix in ("kernel-", "model-")
+    )
     model = folder / "model.patch"
     if not kernel and not model.exists():
         raise PluginError(
@@ -74,5 +83,6 @@ def from_folder(
         base=base,
         must_fail=must_fail,
         model_patch=model.read_text(encoding="utf-8") if model.exists() else None,
+        series_model_patches=MappingProxyType(models),
         kernel_patches=MappingProxyType(kernel),
     )

@@ -72,6 +72,7 @@ class Interrupting(ModelBackend):
     """The model, with a finger on Ctrl-C when the n-th shard begins."""
 
     def __init__(self, shard: int) -> None:
+        super().__init__()
         self.left = shard
 
     @contextlib.contextmanager

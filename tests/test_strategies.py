@@ -13,7 +13,7 @@ import pytest
 
 import strategies
 from difftest import facts, kernels
-from difftest.backends.model import ModelBackend, ModelRunner, _load
+from difftest.backends.model import ModelBackend, ModelRunner, load
 from difftest.patching import touched_files
 from difftest.workload import generate
 
@@ -50,9 +50,9 @@ def test_model_and_kernel_patch_touch_the_same_files(strategy: Strategy, series:
 @pytest.mark.parametrize("strategy", FIXES, ids=lambda one: one.name)
 def test_random_workloads_run_every_line_that_a_model_patch_adds(strategy: Strategy) -> None:
     chain = facts.chain(strategy, KNOWN)
-    patched = _load(tuple((one.name, one.model_patch or "") for one in chain))
+    patched = load(tuple((one.name, one.model_patch or "") for one in chain))
     module = patched.shmem if "shmem" in (strategy.model_patch or "") else _mm(patched)
-    before = _load(tuple((one.name, one.model_patch or "") for one in chain[:-1]))
+    before = load(tuple((one.name, one.model_patch or "") for one in chain[:-1]))
     old = before.shmem if module is patched.shmem else _mm(before)
     added = _lines(module) - _lines(old)
     ran: set[str] = set()
@@ -98,5 +98,5 @@ def _lines(module: Any) -> set[str]:
 def test_the_model_has_a_function_of_the_same_name_for_each_kernel_function() -> None:
     patched = ModelBackend()
     patched.prepare([KNOWN["unpatched"]])
-    assert callable(_load(()).shmem.shmem_mfill_atomic_pte)
-    assert callable(vars(_mm(_load(())))["__mcopy_atomic"])
+    assert callable(load(()).shmem.shmem_mfill_atomic_pte)
+    assert callable(vars(_mm(load(())))["__mcopy_atomic"])

@@ -68,4 +68,4 @@ def difftest_backends() -> Sequence[Backend]:
     from difftest.backends.uml import UmlBackend  # noqa: PLC0415
     from difftest.kernels import SERIES  # noqa: PLC0415
 
-    return (ModelBackend(), *map(UmlBackend, SERIES.values()))
+    return (*map(ModelBackend, SERIES), *map(UmlBackend, SERIES.values()))

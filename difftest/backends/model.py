@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The backend `model`: plays workloads on difftest/model, patched or not."""
+"""The backends `model` and `model:SERIES`: play workloads on difftest/model, patched or not."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from difftest import patching
 from difftest.errors import PatchError
+from difftest.facts import model_of
+from difftest.kernels.series import DEFAULT
 from difftest.model import code
 from difftest.model.kernel import EINTR, Fault, KernelBug
 from difftest.model.objects import find_vma
@@ -35,8 +37,12 @@ if TYPE_CHECKING:
 
 
 class ModelBackend:
-    name = "model"
-    default = True
+    """The model of a kernel series: called "model" for the default one, else "model:SERIES"."""
+
+    def __init__(self, series: str = DEFAULT) -> None:
+        self.name = model_of(series)
+        self.default = series == DEFAULT
+        self._series = series
 
     def missing(self) -> str:
         return ""
@@ -45,24 +51,30 @@ class ModelBackend:
         return "no model patch" if strategy.model_patch is None else ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
-        patches = tuple((one.name, one.model_patch or "") for one in chain)
-        _load(patches)
+        patches = self._patches(chain)
+        load(patches)
         return hashlib.sha256("\0".join(text for _, text in patches).encode()).hexdigest()
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[ModelRunner]:
-        yield ModelRunner(_load(tuple((one.name, one.model_patch or "") for one in chain)))
+        yield ModelRunner(load(self._patches(chain)))
+
+    def _patches(self, chain: Sequence[Strategy]) -> tuple[tuple[str, str], ...]:
+        series = code.ROOT / "series" / f"{self._series}.patch"
+        own = series.read_text(encoding="utf-8") if series.exists() else ""
+        fixes = [(f"strategy {one.name}", one.model_patch_for(self._series) or "") for one in chain]
+        return ((f"the model of {self._series}", own), *fixes)
 
 
 @cache
-def _load(patches: tuple[tuple[str, str], ...]) -> code.Code:
-    """Import the model with patches, (strategy name, text), applied in order."""
+def load(patches: tuple[tuple[str, str], ...]) -> code.Code:
+    """Import the model with patches, (name, text), applied in order."""
     with tempfile.TemporaryDirectory(prefix="difftest-model-") as folder:
         root = Path(folder).resolve()
         for part in code.PATCHABLE:
             shutil.copytree(code.ROOT / part, root / part, ignore=shutil.ignore_patterns("*.pyc"))
         for name, text in patches:
-            patching.apply(text, root, f"strategy {name}: model.patch")
+            patching.apply(text, root, f"{name}: model.patch")
         try:
             return code.load(root)
         except (SyntaxError, ImportError, NameError) as error:

@@ -96,13 +96,16 @@ long userfault_continue(void *start, size_t length, int64_t *mapped)
 	return ret;
 }
 
-/* Returns 0 if the removal waits for its event, else what madvise() returns. */
+/*
+ * Returns 0 if the removal waits for its event, else what madvise() returns.
+ * Nothing happens when nobody could read the event.
+ */
 long userfault_remove_begin(void *start, size_t length)
 {
 	struct pollfd ready[2] = { { destination, POLLIN, 0 },
 				   { 0, POLLIN, 0 } };
 
-	if (removing)
+	if (removing || destination < 0)
 		return 0;
 	thread_call(&remover, SYS_madvise, (long)start, length, MADV_DONTNEED);
 	ready[1].fd = remover.done;

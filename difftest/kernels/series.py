@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from difftest.outcome import Ending, Outcome
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,26 +17,17 @@ class Series:
 
     `release` is the Debian release that has its source as a package. `renamed` leads from file
     and function, as that series names it, to the model's name (without leading underscores):
-    crash titles are told with it, so that one crash has one title everywhere. `warns_of_blocks`
-    says that a charge is counted in i_blocks at once, not when the page is in the file, so that
-    shmem_evict_inode() finds those which nobody gave back.
+    crash titles are told with it, so that one crash has one title everywhere. What it does in
+    another way is in the model: `difftest/model/series/`.
     """
 
     name: str
     release: str
     renamed: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
-    warns_of_blocks: bool = False
-
-    def sees(self, outcome: Outcome) -> Outcome:
-        """Return what an outcome of another series comes to on this one."""
-        if self.warns_of_blocks and outcome.left:
-            title = "WARNING at mm/shmem.c shmem_evict_inode"
-            return Outcome(Ending.CRASHED, outcome.trace, title)
-        return outcome
 
 
 DEFAULT = "6.1"
-"""The series that runs when none is named. The model follows its code."""
+"""The series that runs when none is named. The model is written after its code."""
 
 SERIES: Mapping[str, Series] = MappingProxyType(
     {
@@ -51,20 +40,12 @@ SERIES: Mapping[str, Series] = MappingProxyType(
                 release="bookworm",
                 # 6.4 gave most functions of the file new names.
                 renamed=MappingProxyType({("mm/userfaultfd.c", "mfill_atomic"): "mcopy_atomic"}),
-                # 6.6 gave tmpfs quotas: shmem_inode_acct_blocks() calls
-                # dquot_alloc_block_nodirty(), which adds to i_blocks, with or without a quota.
-                warns_of_blocks=True,
             ),
         )
     }
 )
 
 
-def of_backend(backend: str) -> Series:
-    """Return the series that a backend runs, DEFAULT for the model and any other without one."""
-    return SERIES.get(backend.partition(":")[2], SERIES[DEFAULT])
-
-
-def comparable(one: Outcome, here: str, other: Outcome, there: str) -> tuple[Outcome, Outcome]:
-    """Return outcomes that were seen on the backends `here` and `there` as both would see them."""
-    return of_backend(there).sees(one), of_backend(here).sees(other)
+def series_of(backend: str) -> str:
+    """Return the series that a backend of that name runs or models: "6.1" for "uml:6.1+debug"."""
+    return backend.partition(":")[2].partition("+")[0] or DEFAULT

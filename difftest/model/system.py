@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from difftest.model import vm
 from difftest.model.kernel import EBADF, EINVAL, ENOMEM, PAGE_SIZE, May
 from difftest.model.objects import (
     VM_SHARED,
@@ -99,14 +98,16 @@ class System:
     def remap(self, number: int, file: int | None, offset: int = 0, *, shared: bool) -> int:
         """Map something over a mapping, or where it was, and watch that."""
         area = self.maps[number]
-        vm.munmap(self.mm, area.start)
+        self.code.mmap.munmap(self.mm, area.start)
         inode = None if file is None else self.files[file]
         if shared and not inode:
             # shmem_zero_setup(): its pages are accounted for when it is mapped.
             inode = Inode(self.shm_mnt, i_size=area.length, flags=0)
             self._shared.append(inode)
         flags = VM_WRITE | (VM_SHARED if shared else 0)
-        vm.mmap(Vma(self.mm, area.start, area.start + area.length, flags, inode, offset))
+        self.code.mmap.mmap(
+            Vma(self.mm, area.start, area.start + area.length, flags, inode, offset)
+        )
         return self.register(number)
 
     def used(self) -> int:
@@ -133,29 +134,33 @@ class System:
         return ret
 
     def munmap(self, number: int) -> int:
-        vm.munmap(self.mm, self.maps[number].start)
+        self.code.mmap.munmap(self.mm, self.maps[number].start)
         return 0
 
     def mremap(self, number: int) -> int:
         area = self.maps[number]
         to = area.start ^ OTHER_PLACE
-        ret = vm.mremap(self.mm, area.start, to)
+        ret: int = self.code.mmap.mremap(self.mm, area.start, to)
         if not ret:
             area.start = to
         return ret
 
     def mprotect(self, number: int, *, write: bool) -> int:
-        return vm.mprotect(self.mm, self.maps[number].start, write=write)
+        ret: int = self.code.mmap.mprotect(self.mm, self.maps[number].start, write=write)
+        return ret
 
     def mlock(self, number: int) -> int:
-        return vm.mlock_onfault(self.mm, self.maps[number].start)
+        ret: int = self.code.mmap.mlock_onfault(self.mm, self.maps[number].start)
+        return ret
 
     def pageout(self, number: int, page: int, pages: int) -> int:
         start = self.maps[number].start + page * PAGE_SIZE
-        return vm.madvise_pageout(self.mm, start, start + pages * PAGE_SIZE)
+        end = start + pages * PAGE_SIZE
+        ret: int = self.code.mmap.madvise_pageout(self.mm, start, end)
+        return ret
 
     def fork(self) -> int:
-        self._children.append(vm.fork(self.mm))
+        self._children.append(self.code.mmap.fork(self.mm))
         return 0
 
     def overcommit(self, leave: int) -> int:
@@ -181,20 +186,20 @@ class System:
 
     def remove_begin(self, number: int, page: int, pages: int) -> int:
         """The way through madvise(MADV_DONTNEED) until it has to wait, or all of it."""
-        if self._removal:
+        if self._removal or not self._destination_open:
             return 0
         start = self.maps[number].start + page * PAGE_SIZE
         end = start + pages * PAGE_SIZE
         vma = find_vma(self.mm, start)
         if not vma or vma.vm_start > start:
             return -ENOMEM
-        if not vm.can_madv_lru_vma(vma):
+        if not self.code.mmap.can_madv_lru_vma(vma):
             return -EINVAL
         inside = min(end, vma.vm_end)
         if not self.code.fs.userfaultfd_remove(vma):
             self._removal = Removal(start, inside, beyond=end > vma.vm_end)
             return 0
-        vm.zap_page_range(vma, start, inside)
+        self.code.mmap.zap_page_range(vma, start, inside)
         return -ENOMEM if end > vma.vm_end else 0
 
     def remove_end(self) -> int:
@@ -206,9 +211,9 @@ class System:
         vma = find_vma(self.mm, removal.start)
         if not vma or vma.vm_start > removal.start:
             return -ENOMEM
-        if not vm.can_madv_lru_vma(vma):
+        if not self.code.mmap.can_madv_lru_vma(vma):
             return -EINVAL
-        vm.zap_page_range(vma, removal.start, removal.end)
+        self.code.mmap.zap_page_range(vma, removal.start, removal.end)
         return -ENOMEM if removal.beyond else 0
 
     def close_destination(self) -> int:
@@ -260,7 +265,7 @@ class System:
         """Unmap the source of the last copy that was not begun."""
         for address in self._arena:
             self.mm.source.pop(address, None)
-            vm.munmap(self.mm, address)
+            self.code.mmap.munmap(self.mm, address)
         return 0
 
     def close_source(self) -> int:
@@ -311,7 +316,7 @@ class System:
         """Close, delete and unmap everything; return the blocks in use and the pages held then."""
         self.mm.memory.commit_limit = None
         for mm in (*self._children, self.mm):
-            vm.exit_mmap(mm)
+            self.code.mmap.exit_mmap(mm)
         for inode in (*self.files, self.filler, *self._shared):
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
         return self.used(), self.mm.memory.held()

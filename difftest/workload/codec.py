@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _BY_NAME = {op.name: op for op in OPS}
-_SETUP = {"mount": ("blocks",), "file": ("pages",), "memfd": ("pages",)} | {
+#: The lines before the first operation, and their words.
+SETUP = {"mount": ("blocks",), "file": ("pages",), "memfd": ("pages",)} | {
     kind.value: ("file", "offset", "pages") if kind.of_file else ("pages",) for kind in Kind
 }
 
@@ -75,7 +76,7 @@ def to_text(workload: Workload) -> str:
 
 def _line_of_map(one: Map) -> str:
     return " ".join(
-        [one.kind.value, *(f"{name}={getattr(one, name)}" for name in _SETUP[one.kind.value])]
+        [one.kind.value, *(f"{name}={getattr(one, name)}" for name in SETUP[one.kind.value])]
     )
 
 
@@ -145,7 +146,7 @@ class _Reader:
 
     def _read_line(self, blanks: int, words: list[str]) -> None:
         match blanks, words[0]:
-            case 0, name if name in _SETUP:
+            case 0, name if name in SETUP:
                 self._set_up(name, words[1:])
             case 0, _:
                 self._close()
@@ -190,7 +191,7 @@ class _Reader:
     def _set_up(self, name: str, words: list[str]) -> None:
         if self.steps:
             self.wrong("set-up comes before the first operation")
-        fields = _SETUP[name]
+        fields = SETUP[name]
         values = [int(value) for value in self._values(name, words, fields)]
         if name == "mount":
             if self.blocks is not None or values[0] > MAX_BLOCKS:

@@ -554,7 +554,8 @@ class RemoveBegin(Op):
 
     If the mapping is registered, the thread waits until somebody reads the UFFD_EVENT_REMOVE, and
     until then no ioctl fills a page; `remove_end` reads it, and so does the end of the workload.
-    Nothing happens while another one waits. Returns 0 if it waits, else what madvise() returns.
+    Nothing happens while another one waits, or when the userfaultfd is closed. Returns 0 if it
+    waits, else what madvise() returns.
     """
 
     name = "remove_begin"

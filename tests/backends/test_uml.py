@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from differences import DIFFERENCES, Difference
 from wrong import wrong
 
 import oracles
@@ -24,7 +25,6 @@ from difftest import facts, kernels
 from difftest.backends import guest, uml
 from difftest.backends.model import ModelBackend
 from difftest.guest import build
-from difftest.kernels.series import comparable
 from difftest.outcome import Ending, Outcome, Step
 from difftest.parting import parting
 from difftest.verdict import Value, judge_safely
@@ -93,16 +93,14 @@ def test_model_and_kernel_agree_in_every_field(
     workloads = generate.shard(seed, 0, generate.SHARD)
     pairs = zip(
         workloads,
-        outcomes(MODEL, KNOWN[name], workloads),
+        outcomes(ModelBackend(series), KNOWN[name], workloads),
         outcomes(KERNELS[series], KNOWN[name], workloads),
         strict=True,
     )
-    for number, (workload, *seen) in enumerate(pairs):
-        where = KERNELS[series].name
-        ours, theirs = comparable(seen[0], MODEL.name, seen[1], where)
+    for number, (workload, ours, theirs) in enumerate(pairs):
         assert ours == theirs, (
-            f"seed {seed}, workload {number}: {parting(ours, theirs, MODEL.name, where)}\n"
-            f"{to_text(workload)}"
+            f"seed {seed}, workload {number}: "
+            f"{parting(ours, theirs, 'the model', KERNELS[series].name)}\n{to_text(workload)}"
         )
 
 
@@ -307,28 +305,12 @@ def test_a_workload_has_the_same_outcome_wherever_it_stands() -> None:
     assert together[:5] == alone
 
 
-@pytest.mark.parametrize(
-    ("series", "ending", "failed"),
-    [
-        ("5.10", Ending.FINISHED, ["block_accounting"]),
-        ("6.1", Ending.FINISHED, ["block_accounting"]),
-        ("6.12", Ending.CRASHED, ["no_kernel_bug", "block_accounting"]),
-    ],
-)
-def test_a_leaked_block_is_a_warning_from_6_6_on(
-    series: str, ending: Ending, failed: list[str]
-) -> None:
-    """What `Series.warns_of_blocks` says, seen."""
-    gone = from_text(
-        "mount blocks=2\nfile pages=4\nmap file=0 offset=0 pages=4\n"
-        "copy map=0 page=0 source=M\n  window\n    munmap_source\n"
-    )
-    (ours,) = outcomes(MODEL, KNOWN["naive_hold"], [gone])
-    (theirs,) = outcomes(KERNELS[series], KNOWN["naive_hold"], [gone])
-    assert theirs.ending is ending
-    assert theirs == kernels.SERIES[series].sees(ours)
-    verdicts = {one.name: judge_safely(one, gone, theirs).value for one in oracles.ORACLES}
-    assert [name for name, value in verdicts.items() if value is Value.FAIL] == failed
+@every_series
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda one: one.name)
+def test_series_differ_as_their_models_say(difference: Difference, series: str) -> None:
+    """tests/model/test_series.py says how; here it is seen."""
+    seen = outcomes(KERNELS[series], KNOWN[difference.strategy], [difference.workload])
+    assert seen == outcomes(ModelBackend(series), KNOWN[difference.strategy], [difference.workload])
 
 
 def test_nothing_of_a_guest_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

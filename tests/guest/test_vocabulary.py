@@ -7,14 +7,14 @@ import struct
 from difftest.backends import channel
 from difftest.guest.build import SOURCES
 from difftest.workload import limits
-from difftest.workload.codec import fields_of
+from difftest.workload.codec import SETUP, fields_of
 from difftest.workload.ops import OPS
 
 
 def test_every_operation_has_a_function_in_the_agent() -> None:
     play = (SOURCES / "play.c").read_text(encoding="utf-8")
-    known = set(re.findall(r'\{ "(\w+)", op_\1 \}', play))
-    assert known == {op.name for op in OPS} | {"mount", "file", "map"}
+    known = set(re.findall(r'\{ "(\w+)", op_\1, ', play))
+    assert known == {op.name for op in OPS} | set(SETUP)
 
 
 def test_the_agent_has_room_for_every_field() -> None:
@@ -28,7 +28,15 @@ def test_limits_are_the_same_on_both_sides() -> None:
     header = (SOURCES / "agent.h").read_text(encoding="utf-8")
     theirs = dict(re.findall(r"#define (MAX_\w+|PAGE) (\d+)", header))
     assert int(theirs["PAGE"]) == limits.PAGE_SIZE
-    for name in ("MAX_FILES", "MAX_MAPS", "MAX_PAGES", "MAX_COPY", "MAX_BLOCKS", "MAX_STEPS"):
+    for name in (
+        "MAX_FILES",
+        "MAX_MAPS",
+        "MAX_PAGES",
+        "MAX_COPY",
+        "MAX_BLOCKS",
+        "MAX_STEPS",
+        "MAX_BEGINS",
+    ):
         assert int(theirs[name]) == getattr(limits, name), name
 
 

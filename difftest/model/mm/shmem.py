@@ -37,10 +37,10 @@ from difftest.model.objects import (
     folio_unlock,
     linear_page_index,
     put_page,
-    zap_pte,
 )
 
 from . import userfaultfd
+from .rmap import zap_pte
 
 if TYPE_CHECKING:
     from difftest.model.objects import Memory

@@ -40,13 +40,12 @@ from difftest.model.objects import (
     folio_put,
     folio_unlock,
     linear_page_index,
-    lru_cache_add_inactive_or_unevictable,
-    page_add_file_rmap,
-    page_add_new_anon_rmap,
     put_page,
 )
 
 from . import shmem
+from .mlock import lru_cache_add_inactive_or_unevictable
+from .rmap import page_add_file_rmap, page_add_new_anon_rmap
 
 MCOPY_ATOMIC_NORMAL, MCOPY_ATOMIC_ZEROPAGE, MCOPY_ATOMIC_CONTINUE = range(3)
 UFFDIO_COPY_MODE_WP = 2

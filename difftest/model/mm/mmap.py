@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The address space below system calls: mapping, moving, locking, zapping, reclaiming.
+"""mm/mmap.c and its neighbours in Linux 6.1: mapping, moving, locking, zapping, reclaiming.
 
 Ranges are whole pages; a mapping is changed as a whole or not at all, so none is ever split.
 """
@@ -21,8 +21,10 @@ from difftest.model.objects import (
     folio_unlock,
     get_page,
     put_page,
-    zap_pte,
 )
+
+from . import mlock
+from .rmap import zap_pte
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,12 +89,7 @@ def mlock_onfault(mm: Mm, start: int) -> int:
     vma = _at(mm, start)
     if not vma:
         return -ENOMEM
-    if not vma.vm_flags & VM_LOCKED:
-        vma.vm_flags |= VM_LOCKED
-        for address in _present(vma, vma.vm_start, vma.vm_end):
-            page = mm.ptes[address].page
-            if page:
-                page.mlock_count += 1
+    mlock.mlock_onfault(vma)
     return 0
 
 

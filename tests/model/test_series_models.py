@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The model of each kernel series differs from the others in what is known, and can be patched."""
+
+from __future__ import annotations
+
+import pytest
+from differences import DIFFERENCES, Difference
+
+import strategies
+from difftest import facts, kernels
+from difftest.backends.model import ModelBackend
+from difftest.model import code
+from difftest.outcome import Ending
+from difftest.strategy import Strategy
+from difftest.workload import generate
+
+KNOWN = {one.name: one for one in strategies.STRATEGIES}
+
+
+@pytest.mark.parametrize("series", kernels.SERIES)
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda one: one.name)
+def test_series_differ_in_what_is_known(difference: Difference, series: str) -> None:
+    with ModelBackend(series).runner([KNOWN[difference.strategy]]) as runner:
+        (outcome,) = runner.run([difference.workload])
+    assert difference.look(outcome) == difference.seen[series]
+
+
+def test_only_series_have_patches_of_their_own() -> None:
+    patched = {path.stem for path in (code.ROOT / "series").glob("*")}
+    assert patched == set(kernels.SERIES) - {kernels.DEFAULT}
+
+
+@pytest.mark.parametrize("series", kernels.SERIES)
+@pytest.mark.parametrize("strategy", strategies.STRATEGIES, ids=lambda one: one.name)
+def test_every_strategy_runs_on_the_model_of_every_series(strategy: Strategy, series: str) -> None:
+    backend = ModelBackend(series)
+    chain = facts.chain(strategy, KNOWN)
+    with backend.runner(chain) as runner:
+        outcomes = list(runner.run(generate.shard(7, 0, 100)))
+    assert {one.ending for one in outcomes} <= {Ending.FINISHED, Ending.CRASHED}
+    assert any(one.ending is Ending.FINISHED for one in outcomes)
+
+
+def test_a_strategy_may_have_a_patch_for_the_model_of_one_series() -> None:
+    mended = Strategy(
+        name="mended",
+        claim="",
+        model_patch="",
+        series_model_patches={"6.12": KNOWN["release_page"].model_patch or ""},
+    )
+    crashed = {series: _crashes(ModelBackend(series), mended) for series in kernels.SERIES}
+    assert crashed == {"5.10": True, "6.1": True, "6.12": False}
+
+
+def _crashes(backend: ModelBackend, strategy: Strategy) -> bool:
+    with backend.runner([strategy]) as runner:
+        return any(one.ending is Ending.CRASHED for one in runner.run(generate.shard(7, 0, 100)))
