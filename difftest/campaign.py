@@ -210,6 +210,7 @@ def _start_worker(settings: Settings, directory: Path, work: str, skip: Sequence
     # Ctrl-C is the main process's affair. It ends us with SIGTERM; if it is killed, the system
     # does. We die on the spot: guests go with us in the same way, and it removes our files.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     tempfile.tempdir = work
     _context = Context(settings, plugins.load(skip), directory)
@@ -246,7 +247,8 @@ def _workers(
     )
 
     def each(function: Callable[[Context, Any], T], tasks: Sequence[Any]) -> Iterator[T]:
-        futures: list[Future[str]] = [pool.submit(_in_worker, function, task) for task in tasks]
+        with _sigint_blocked():  # workers start here
+            futures: list[Future[str]] = [pool.submit(_in_worker, function, task) for task in tasks]
         for future in as_completed(futures):
             path = Path(future.result())
             result: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own worker's
@@ -268,6 +270,16 @@ def _workers(
         shutil.rmtree(work, ignore_errors=True)
         for left in context.directory.glob(f"*{PART}"):
             left.unlink()
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Hold Ctrl-C back; a process that is started meanwhile begins deaf to it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
