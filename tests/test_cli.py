@@ -271,6 +271,7 @@ def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
         for strategy, oracle in (
             ("unpatched", "no_kernel_bug"),
             ("naive_hold", "block_accounting"),
+            ("naive_hold", "contract"),
             ("unacct_before_return", "no_kernel_bug"),
         )
     }

@@ -30,6 +30,7 @@ static char warm_up[] =
 	"fork\n"
 	"resume begin=0\n"
 	"copy map=0 page=0 source=MR\n"
+	"copy map=2 page=0 source=M\n"
 	"  window\n"
 	"    kill_copier\n"
 	"copy_unaligned map=0 page=0 source=MR\n"
