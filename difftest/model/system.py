@@ -98,7 +98,7 @@ class System:
     def remap(self, number: int, file: int | None, offset: int = 0, *, shared: bool) -> int:
         """Map something over a mapping, or where it was, and watch that."""
         area = self.maps[number]
-        self.code.mmap.munmap(self.mm, area.start)
+        self.munmap(number)
         inode = None if file is None else self.files[file]
         if shared and not inode:
             # shmem_zero_setup(): its pages are accounted for when it is mapped.
@@ -135,7 +135,14 @@ class System:
 
     def munmap(self, number: int) -> int:
         self.code.mmap.munmap(self.mm, self.maps[number].start)
+        self._evict_shared()
         return 0
+
+    def _evict_shared(self) -> None:
+        """Delete the files of shared memory that nobody maps any more."""
+        for inode in [one for one in self._shared if not one.i_mapping.i_mmap]:
+            self._shared.remove(inode)
+            self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
 
     def mremap(self, number: int) -> int:
         area = self.maps[number]
@@ -317,6 +324,7 @@ class System:
         self.mm.memory.commit_limit = None
         for mm in (*self._children, self.mm):
             self.code.mmap.exit_mmap(mm)
-        for inode in (*self.files, self.filler, *self._shared):
+        self._evict_shared()
+        for inode in (*self.files, self.filler):
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
         return self.used(), self.mm.memory.held()
