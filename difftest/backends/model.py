@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 class ModelBackend:
     name = "model"
     default = True
+    unseen: Mapping[str, str] = MappingProxyType({})
 
     def missing(self) -> str:
         return ""

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _BY_NAME = {op.name: op for op in OPS}
 _SETUP = {"mount": ("blocks",), "file": ("pages",), "map": ("file", "offset", "pages")}
 
+#: The lines that a field counts: `map=1` is the second `map`.
+COUNTED = {"file": ("file",), "map": ("map",)}
+
 
 def fields_of(op: type[Op]) -> tuple[str, ...]:
     """Return the words of an operation's text form."""
@@ -53,6 +56,11 @@ def to_text(workload: Workload) -> str:
             lines.append("  window")
             lines += [f"    {line_of(action)}" for action in actions]
     return "\n".join(lines) + "\n"
+
+
+def size(text: str) -> tuple[int, int]:
+    """Return how large a workload's text is, for comparing: lines, then characters."""
+    return len(text.splitlines()), len(text)
 
 
 def line_of(op: Op) -> str:
