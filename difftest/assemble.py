@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from difftest.comparison import (
     cells,
-    conformance,
     controls,
     reached,
     runs_of,
     witnesses,
 )
+from difftest.conformance import conformance
 from difftest.decision import decide
 from difftest.errors import StoreError
 from difftest.facts import facts_of, is_model, misfit
+from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
 from difftest.result import Attack, Cell, Conformance, Reached, Result, StrategyResult, Witness
 from difftest.ruling import against_base, ruled_out
 from difftest.strategy import BASELINE
@@ -44,6 +45,8 @@ class Parts(Protocol):
 
     def attacks(self) -> Iterable[Attack]: ...
 
+    def shrunk(self) -> Iterable[Shrunk]: ...
+
 
 def result_of(parts: Parts) -> Result:
     """Compare and decide, on whatever there is so far. Equal parts give equal results."""
@@ -54,6 +57,7 @@ def result_of(parts: Parts) -> Result:
     baseline = BASELINE if BASELINE in names else names[0]
     texts = parts.workloads()
     done = set(texts)
+    shrunk = {one.finding: one for one in parts.shrunk()}
     all_cells: list[Cell] = []
     all_witnesses: list[Witness] = []
     all_conformance: list[Conformance] = []
@@ -67,9 +71,15 @@ def result_of(parts: Parts) -> Result:
             if unknown := numbers - texts.keys():
                 raise StoreError(f"the run has no text of workload {min(unknown)}: it is damaged")
         all_cells += cells(name, runs, fitting, settings.oracles)
-        all_witnesses += witnesses(name, runs, fitting, settings.oracles, texts)
+        all_witnesses += [
+            shrunk_witness(one, shrunk)
+            for one in witnesses(name, runs, fitting, settings.oracles, texts)
+        ]
         if any(map(is_model, fitting)):
-            all_conformance += conformance(name, runs, fitting)
+            all_conformance += [
+                shrunk_conformance(one, shrunk)
+                for one in conformance(name, runs, fitting, settings.unseen, texts)
+            ]
         if name == baseline:
             all_reached = reached(runs, fitting, settings.states)
     checks = controls(strategies, all_cells, all_conformance)

@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from difftest import facts, plugins
+from difftest import facts, findings, plugins
+from difftest.assemble import result_of
 from difftest.attack import attacks_on
+from difftest.backends import running
 from difftest.backends.program import Boots
-from difftest.errors import DifftestError, RigError
+from difftest.errors import RigError
 from difftest.progress import progress
 from difftest.store import Store
 from difftest.tally import Run, Tally
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
+    from difftest.findings import Finding, Shrunk
     from difftest.plugins import Plugins
     from difftest.result import Attack
     from difftest.settings import Settings
@@ -116,9 +119,22 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
                 shown.add(len(done.tally.runs))
         timings["run"] = time.monotonic() - began
         began = time.monotonic()
-        _attack(context, store, digests, each)
+        if context.settings.oracles:
+            _attack(context, store, digests, each)
         timings["attack"] = time.monotonic() - began
+        began = time.monotonic()
+        _shrink(store, each)
+        timings["shrink"] = time.monotonic() - began
     return timings
+
+
+def _shrink(store: Store, each: Callable[..., Iterator[Any]]) -> None:
+    """See that the store has everything that was found as small as it can be."""
+    missing = findings.found_in(result_of(store))
+    with progress("shrinking what was found", len(missing)) as shown:
+        for shrunk in each(shrink, missing):
+            store.add_shrunk(shrunk)
+            shown.add()
 
 
 def _attack(
@@ -172,16 +188,9 @@ def play(context: Context, task: Task) -> Done:
     with Store.open(context.directory) as store:
         workloads = [codec.from_text(text) for text in store.texts(first, task.length)]
     runs = []
-    try:
-        with backend.runner(facts.chain(known[task.strategy], known)) as runner:
-            outcomes = list(runner.run(workloads))
-            consoles = {first + position: text for position, text in runner.consoles.items()}
-    except DifftestError:
-        raise
-    except Exception as error:  # a backend is anybody's code
-        raise RigError(
-            f"backend {task.backend} raised {type(error).__name__} for {task.strategy}: {error}"
-        ) from error
+    with running(backend, facts.chain(known[task.strategy], known)) as runner:
+        outcomes = list(runner.run(workloads))
+        consoles = {first + position: text for position, text in runner.consoles.items()}
     if len(outcomes) != len(workloads):
         raise RigError(
             f"backend {task.backend} gave {len(outcomes)} outcomes for {len(workloads)} workloads"
@@ -201,16 +210,19 @@ def attack(context: Context, task: tuple[str, str]) -> list[Attack]:
     return list(attacks_on(backend, facts.chain(known[strategy], known)))
 
 
+def shrink(context: Context, finding: Finding) -> Shrunk:
+    """Shrink a workload with what the run found by it."""
+    return findings.shrink(finding, context.plugins, context.settings)
+
+
 # A worker process has one context, made when it starts.
 _context: Context | None = None
 
 
 def _start_worker(settings: Settings, directory: Path, work: str, skip: Sequence[str]) -> None:
     global _context  # noqa: PLW0603 - see above
-    # Ctrl-C is the main process's affair. It ends us with SIGTERM; if it is killed, the system
-    # does. We die on the spot: guests go with us in the same way, and it removes our files.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # The main process ends us with SIGTERM; if it is killed, the system does. We die on the spot:
+    # guests go with us in the same way, and it removes our files.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     tempfile.tempdir = work
     _context = Context(settings, plugins.load(skip), directory)
@@ -247,8 +259,12 @@ def _workers(
     )
 
     def each(function: Callable[[Context, Any], T], tasks: Sequence[Any]) -> Iterator[T]:
-        with _sigint_blocked():  # workers start here
+        # Ctrl-C is the main process's affair: workers start with our mask, and keep it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
             futures: list[Future[str]] = [pool.submit(_in_worker, function, task) for task in tasks]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for future in as_completed(futures):
             path = Path(future.result())
             result: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own worker's
@@ -270,16 +286,6 @@ def _workers(
         shutil.rmtree(work, ignore_errors=True)
         for left in context.directory.glob(f"*{PART}"):
             left.unlink()
-
-
-@contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Hold Ctrl-C back; a process that is started meanwhile begins deaf to it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

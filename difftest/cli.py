@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 from importlib.metadata import version
@@ -12,32 +13,42 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from difftest import catalogue, doctor, kernels, plugins, session
+from difftest import catalogue, conform, doctor, kernels, plugins, session
 from difftest import replay as replaying
 from difftest.errors import DifftestError
+from difftest.facts import MODEL
 from difftest.strategy import BASELINE
 from difftest.workload import codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from difftest.result import Result
+
 RECOMMENDED, NOT_RECOMMENDED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 
-class _Jobs(click.ParamType[int]):
-    name = "N|auto"
+class _Number(click.ParamType[int]):
+    """A number of at least `least`, or `word`, which stands for the one that `found` gives."""
+
+    def __init__(self, least: int, word: str, found: Callable[[], int]) -> None:
+        self.name = f"N|{word}"
+        self._least = least
+        self._word = word
+        self._found = found
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if value == "auto":
-            return len(os.sched_getaffinity(0))
-        if str(value).isdecimal() and int(value) > 0:
+        if value == self._word:
+            return self._found()
+        if str(value).isdecimal() and int(value) >= self._least:
             return int(value)
         return self._refuse(value, param, ctx)
 
     def _refuse(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> NoReturn:
-        self.fail(f"{value!r} is neither `auto` nor a number of at least 1", param, ctx)
+        expected = f"neither `{self._word}` nor a number of at least {self._least}"
+        self.fail(f"{value!r} is {expected}", param, ctx)
 
 
 _skip = click.option(
@@ -73,6 +84,26 @@ _format = click.option(
 )
 
 
+_workloads = click.option(
+    "--workloads", type=click.IntRange(min=1), default=2000, show_default=True,
+    help="How many random workloads each strategy meets on each backend.",
+)  # fmt: skip
+_seed = click.option(
+    "--seed", type=_Number(0, "random", lambda: secrets.randbelow(1_000_000)),
+    default=1, show_default=True,
+    help="Which workloads: the same seed, the same workloads, the same result.",
+)  # fmt: skip
+_jobs = click.option(
+    "--jobs", type=_Number(1, "auto", lambda: len(os.sched_getaffinity(0))),
+    default="auto", show_default=True,
+    help="Processes; auto: one for each processor. The result is the same for any number.",
+)  # fmt: skip
+_output = click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"),
+    show_default=True, help="Where to keep the run: a numbered directory below this one.",
+)  # fmt: skip
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("difftest"), message="difftest %(version)s")
 def cli() -> None:
@@ -94,23 +125,11 @@ def cli() -> None:
 @_patch
 @_backend
 @_oracle
-@click.option(
-    "--workloads", type=click.IntRange(min=1), default=2000, show_default=True,
-    help="How many random workloads each strategy meets on each backend.",
-)  # fmt: skip
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True,
-    help="Which workloads: the same seed, the same workloads, the same result.",
-)  # fmt: skip
-@click.option(
-    "--jobs", type=_Jobs(), default="auto", show_default=True,
-    help="Processes; auto: one for each processor. The result is the same for any number.",
-)  # fmt: skip
+@_workloads
+@_seed
+@_jobs
 @_format
-@click.option(
-    "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"),
-    show_default=True, help="Where to keep the run: a numbered directory below this one.",
-)  # fmt: skip
+@_output
 @_skip
 def run(
     strategies: tuple[str, ...],
@@ -143,17 +162,59 @@ def run(
         result = running.report()
     for report in reports:
         click.echo(session.rendered(report, result, running.directory), nl=False)
+    _say_where(running, result, interrupted=interrupted)
+    sys.exit(RECOMMENDED if result.decision.recommended else NOT_RECOMMENDED)
+
+
+@cli.command("conform")
+@_strategy
+@_backend
+@_workloads
+@_seed
+@_jobs
+@_output
+@_skip
+def conform_(
+    strategies: tuple[str, ...],
+    backends: tuple[str, ...],
+    workloads: int,
+    seed: int,
+    jobs: int,
+    output: Path,
+    skip: tuple[str, ...],
+) -> None:
+    """Compare the model with kernels, field by field.
+
+    The same random workloads run on the model and on each backend, with each strategy. Of those
+    whose outcomes disagree the smallest is shrunk as far as it goes, told step by step, and left
+    in the output directory. The last lines say for each backend how much was compared.
+
+    Exit status: 0 all agree; 1 some disagree; 2 bad usage, or some could not be compared;
+    130 interrupted.
+    """
+    loaded = plugins.load(skip)
+    places = (MODEL, *backends) if backends else ()
+    asked = session.Request(strategies, (), places, None, workloads, seed)
+    with session.begin(loaded, asked, output, skip) as running:
+        interrupted = running.run(jobs)
+        result = running.report()
+        click.echo(running.conformance(result), nl=False)
+    _say_where(running, result, interrupted=interrupted)
+    sys.exit(conform.status(result))
+
+
+def _say_where(running: session.Session, result: Result, *, interrupted: bool) -> None:
+    """Say where the run is kept; after Ctrl-C, that it can go on, and leave."""
     click.echo(f"Kept in {running.directory}", err=True)
     if not shutil.which("difftest"):
         click.echo(f"`difftest` is {Path(sys.argv[0]).absolute()}", err=True)
     if interrupted:
         click.echo(
-            f"Interrupted after {result.done} of {workloads} workloads; "
-            "the same command goes on from there.",
+            f"Interrupted after {result.done} of {result.workloads} workloads; the same command "
+            f"goes on from there (with --seed {result.seed}).",
             err=True,
         )
         sys.exit(INTERRUPTED)
-    sys.exit(RECOMMENDED if result.decision.recommended else NOT_RECOMMENDED)
 
 
 @cli.command()

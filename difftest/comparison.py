@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from difftest.facts import is_model
-from difftest.kernels.series import series_of
-from difftest.parting import parting
-from difftest.result import Cell, Conformance, Control, Reached, Witness
+from difftest.result import Cell, Control, Reached, Witness
 from difftest.verdict import Value
+from difftest.workload.codec import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from difftest.result import Conformance
     from difftest.strategy import Strategy
     from difftest.tally import Run, Tally
 
@@ -99,7 +98,7 @@ def witnesses(
             failing,
             key=lambda number: (
                 len(failing[number]) < everywhere,
-                *_size(texts[number]),
+                *size(texts[number]),
                 number,
             ),
         )
@@ -110,45 +109,11 @@ def witnesses(
                 backends=tuple(failing[least]),
                 number=least,
                 text=texts[least],
+                shrunk=False,
                 evidence=runs[failing[least][0]][least].verdicts[column].evidence,
             )
         )
     return found
-
-
-def _size(text: str) -> tuple[int, int]:
-    return len(text.splitlines()), len(text)
-
-
-def conformance(strategy: str, runs: Runs, backends: Iterable[str]) -> list[Conformance]:
-    """Compare whole outcomes of each kernel with those of the model of its series, by number."""
-    backends = tuple(backends)
-    model = {series_of(backend): backend for backend in backends if is_model(backend)}
-    return [
-        _conformance(strategy, runs, model.get(series_of(backend), ""), backend)
-        for backend in backends
-        if not is_model(backend)
-    ]
-
-
-def _conformance(strategy: str, runs: Runs, model: str, backend: str) -> Conformance:
-    here, there = runs.get(model, {}), runs.get(backend, {})
-    pairs = {
-        number: (here[number].outcome, there[number].outcome)
-        for number in sorted(here.keys() & there.keys())
-        if here[number].outcome.known and there[number].outcome.known
-    }
-    differ = {number: pair for number, pair in pairs.items() if pair[0] != pair[1]}
-    return Conformance(
-        strategy=strategy,
-        backend=backend,
-        compared=len(pairs),
-        differ=len(differ),
-        first=tuple(
-            f"workload {number}: {parting(*differ[number], model, backend)}"
-            for number in list(differ)[:EXAMPLES]
-        ),
-    )
 
 
 def reached(runs: Runs, backends: Iterable[str], states: Iterable[str]) -> list[Reached]:
@@ -187,6 +152,8 @@ def _agreement(conformance: Sequence[Conformance]) -> Control:
     detail = f"{sum(one.differ for one in differ)} of {compared} pairs of outcomes differ"
     if differ:
         detail += f", the first: {differ[0].strategy}, {differ[0].first[0]}"
+    if unknown := sum(one.unknown for one in conformance):
+        detail += f"; of {unknown} more one is unknown"
     return Control(
         name=AGREEMENT,
         holds=not differ if compared else None,

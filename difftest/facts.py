@@ -82,6 +82,11 @@ def model_of(series: str) -> str:
     return MODEL if series == DEFAULT else f"{MODEL}:{series}"
 
 
+def model_for(backend: str) -> str:
+    """Return the name of the model that a kernel's outcomes are compared with."""
+    return model_of(series_of(backend))
+
+
 def is_model(backend: str) -> bool:
     return backend.partition(":")[0] == MODEL
 

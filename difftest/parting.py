@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A parting: the first place where two outcomes of the same workload differ, in words."""
+"""A parting: where two outcomes of the same workload differ, in words."""
 
 from __future__ import annotations
 
@@ -8,33 +8,54 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from difftest.outcome import Step
+from difftest.outcome import Outcome, Record, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from difftest.outcome import Outcome, Window
+    from difftest.outcome import Window
+
+#: The fields of an outcome, the trace first: what differs there explains what differs at the end.
+FIELDS = ("trace", *(name for name in Outcome.__struct_fields__ if name != "trace"))
 
 
-def parting(one: Outcome, other: Outcome, here: str, there: str) -> str:
-    """Say where `one`, seen on `here`, and `other`, seen on `there`, part first.
+class Difference(Record, frozen=True):
+    """One value that differs, in words: `one` and `other`.
 
-    `step 2.0: used 3 on model, 4 on uml:6.1`. The trace comes first, in order: what differs there
-    explains what differs at the end. Returns "" for outcomes that are equal.
+    `field` is its path in the outcome, `trace.used` or `state.maps[0][1]`; `where` says it for
+    readers: `step 2.0: used`.
     """
+
+    field: str
+    where: str
+    one: str
+    other: str
+
+
+def differences(one: Outcome, other: Outcome) -> Iterator[Difference]:
+    """Yield each value that differs, in the order of FIELDS. Traces part for good or go on."""
     for left, right in zip_longest(one.trace, other.trace):
-        if right is None:
-            return f"{_name(left)} seen on {here}, not on {there} ({_ending(other)})"
-        if left is None:
-            return f"{_name(right)} seen on {there}, not on {here} ({_ending(one)})"
+        if left is None or right is None:
+            seen = _name(left or right)
+            yield Difference("trace", seen, _sight(left, one), _sight(right, other))
+            break
         if _name(left) != _name(right):
-            return f"{_name(left)} on {here}, {_name(right)} on {there}"
+            yield Difference("trace", "next is", _name(left), _name(right))
+            break
         for path, a, b in _differences("", left, right):
-            return f"{_name(left)}: {path} {_text(a)} on {here}, {_text(b)} on {there}"
-    for name in ("ending", "title", "state", "left", "held"):
+            yield Difference(f"trace.{path}", f"{_name(left)}: {path}", _text(a), _text(b))
+    for name in FIELDS[1:]:
         for path, a, b in _differences(name, getattr(one, name), getattr(other, name)):
-            return f"{path} {_text(a)} on {here}, {_text(b)} on {there}"
-    return ""
+            yield Difference(path, path, _text(a), _text(b))
+
+
+def sentence(difference: Difference, here: str, there: str) -> str:
+    """Return `step 2.0: used 3 on model, 4 on uml:6.1`."""
+    return f"{difference.where} {difference.one} on {here}, {difference.other} on {there}"
+
+
+def _sight(event: Step | Window | None, outcome: Outcome) -> str:
+    return "seen" if event else f"not seen ({_ending(outcome)})"
 
 
 def _name(event: Step | Window) -> str:

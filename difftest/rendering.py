@@ -7,12 +7,21 @@ import math
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from difftest.facts import misfit
+from difftest.facts import misfit, model_for
+from difftest.parting import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from difftest.result import Cell, Decision, Result, StrategyResult, Witness
+    from difftest.result import (
+        Cell,
+        Conformance,
+        Decision,
+        Disagreement,
+        Result,
+        StrategyResult,
+        Witness,
+    )
 
 #: One line that explains the cells.
 LEGEND = (
@@ -139,11 +148,36 @@ def steps(text: str) -> list[str]:
     ]
 
 
+def origin(found: Witness | Disagreement) -> str:
+    """Return which workload of the run a text is or comes from."""
+    return f"{'what is left of ' if found.shrunk else ''}workload {found.number}"
+
+
+def witness_file(witness: Witness) -> str:
+    """Return where a run keeps a witness, below its directory."""
+    return f"witnesses/{witness.strategy}-{witness.oracle}.workload"
+
+
+def disagreement_file(one: Conformance, suffix: str = ".workload") -> str:
+    """Return where a run keeps the smallest workload on which model and kernel disagree."""
+    return f"disagreements/{one.strategy}-{one.backend}{suffix}"
+
+
 def command(witness: Witness, run: str) -> list[str]:
     """Return the command that replays a witness, in lines that a shell takes as one."""
-    file = f"{run}/witnesses/{witness.strategy}-{witness.oracle}.workload"
-    options = ["--strategy", witness.strategy]
-    for backend in witness.backends:
+    return _replay(f"{run}/{witness_file(witness)}", witness.strategy, witness.backends)
+
+
+def disagreement_command(one: Conformance, run: str) -> list[str]:
+    """Return the command that replays a disagreement, in lines that a shell takes as one."""
+    return _replay(
+        f"{run}/{disagreement_file(one)}", one.strategy, (model_for(one.backend), one.backend)
+    )
+
+
+def _replay(file: str, strategy: str, backends: Iterable[str]) -> list[str]:
+    options = ["--strategy", strategy]
+    for backend in backends:
         options += ["--backend", backend]
     return [f"difftest replay {shlex.quote(file)} \\", f"    {shlex.join(options)}"]
 
@@ -162,12 +196,18 @@ def control_lines(result: Result) -> list[Line]:
     return [Line(marks[one.holds], f"{one.name}: {one.detail}") for one in result.controls]
 
 
-def conformance_lines(result: Result) -> list[Line]:
+def conformance_lines(result: Result, run: str) -> list[Line]:
     lines = []
     for one in result.conformance:
         mark = ("DIFFER" if one.differ else "ok") if one.compared else "NOT MADE"
         text = f"{one.strategy} on {one.backend}: {one.differ} of {one.compared} outcomes differ"
-        lines.append(Line(mark, text, one.first))
+        if one.unknown:
+            text += f", {one.unknown} unknown: {listing(one.causes)}"
+        examples = [*one.first, *(f"not seen: {name} ({why})" for name, why in one.unseen.items())]
+        if one.smallest:
+            first = sentence(one.smallest.differences[0], model_for(one.backend), one.backend)
+            examples.append(f"{run}/{disagreement_file(one)}: {first}")
+        lines.append(Line(mark, text, tuple(examples)))
     return lines
 
 

@@ -6,14 +6,17 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, NamedTuple
 
+from tabulate import tabulate
+
 from difftest import facts
+from difftest.backends import running
+from difftest.conformance import disagreements
 from difftest.outcome import Ending, Outcome, Step, Window
-from difftest.parting import parting
 from difftest.verdict import Value, Verdict, judge_safely
 from difftest.workload.codec import SETUP, line_of, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
@@ -26,13 +29,17 @@ _WIDTH = 46
 
 
 class Replay(NamedTuple):
-    """One workload on one strategy and backend: what was seen, and what each oracle says."""
+    """One workload on one strategy and backend: what was seen, and what each oracle says.
+
+    `unseen` has the fields of the outcome that the backend cannot see, with the reason.
+    """
 
     strategy: str
     backend: str
     outcome: Outcome
-    verdicts: tuple[tuple[str, Verdict], ...]
-    console: str
+    unseen: Mapping[str, str]
+    verdicts: tuple[tuple[str, Verdict], ...] = ()
+    console: str = ""
 
     @property
     def failed(self) -> bool:
@@ -49,11 +56,11 @@ def replay(
     """Run a workload once. Raises what the backend raises when it is made ready."""
     chain = facts.chain(strategy, plugins.strategies)
     backend.prepare(chain)
-    with backend.runner(chain) as runner:
+    with running(backend, chain) as runner:
         (outcome,) = runner.run([workload])
         console = runner.consoles.get(0, "")
     verdicts = tuple((one.name, judge_safely(one, workload, outcome)) for one in oracles)
-    return Replay(strategy.name, backend.name, outcome, verdicts, console)
+    return Replay(strategy.name, backend.name, outcome, backend.unseen, verdicts, console)
 
 
 def timeline(workload: Workload, outcome: Outcome) -> Iterator[str]:
@@ -112,11 +119,20 @@ def render(workload: Workload, replays: Sequence[Replay]) -> str:
     for number, one in enumerate(replays):
         for other in replays[number + 1 :]:
             if one.strategy == other.strategy:
-                parted = parting(one.outcome, other.outcome, one.backend, other.backend)
-                both = f"{one.backend} and {other.backend}"
-                lines.append(
-                    f"{one.strategy}: {both} part: {parted}"
-                    if parted
-                    else f"{one.strategy}: {both} agree in every field"
-                )
+                lines += _beside(one, other)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _beside(one: Replay, other: Replay) -> Iterator[str]:
+    """Say where two replays of one strategy part: each value that differs, the first first."""
+    unseen = {**one.unseen, **other.unseen}
+    found = disagreements(one.outcome, other.outcome, unseen)
+    both = f"{one.strategy}: {one.backend} and {other.backend}"
+    if not found:
+        but = "".join(f" but {field}: {reason}" for field, reason in unseen.items())
+        yield f"{both} agree in every field{but}"
+        return
+    yield f"{both} part:"
+    rows = [(each.where, each.one, each.other) for each in found]
+    table = tabulate(rows, ("", one.backend, other.backend), disable_numparse=True)
+    yield from (f"        {line}".rstrip() for line in table.splitlines())

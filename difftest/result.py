@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from difftest.outcome import Record
+from difftest.parting import Difference  # noqa: TC001 - msgspec reads the annotations
 
 
 class Full(Record, frozen=True, omit_defaults=False):
@@ -76,7 +77,8 @@ class Witness(Full, frozen=True):
     """The smallest workload of the run on which a strategy fails an oracle.
 
     `number` is its place in the run, `text` its text form, `backends` where it failed,
-    `evidence` the oracle's words on the first of them.
+    `evidence` the oracle's words on the first of them. `shrunk` says that the text is what was
+    left of it when no more could be taken away without it passing on one of `backends`.
     """
 
     strategy: str
@@ -84,6 +86,7 @@ class Witness(Full, frozen=True):
     backends: tuple[str, ...]
     number: int
     text: str
+    shrunk: bool
     evidence: str
 
 
@@ -95,18 +98,37 @@ class Control(Full, frozen=True):
     detail: str
 
 
+class Disagreement(Full, frozen=True):
+    """The smallest workload of the run whose outcomes differ.
+
+    `number`, `text` and `shrunk` as of a witness; `differences` has every value that differs, in
+    the order of the fields, the trace first: the model's is `one`.
+    """
+
+    number: int
+    text: str
+    shrunk: bool
+    differences: tuple[Difference, ...]
+
+
 class Conformance(Full, frozen=True):
     """Outcomes of one strategy on the model and on another backend, field by field.
 
     `compared` workloads had a known outcome on both; `differ` of them differ in any field;
-    `first` describes up to three of those.
+    `first` describes up to three of those. `unknown` had none on one of them, for `causes`, of
+    which there are up to three. `unseen` are fields that a backend cannot see, with the reason:
+    they were not compared.
     """
 
     strategy: str
     backend: str
     compared: int
     differ: int
+    unknown: int
+    causes: tuple[str, ...]
+    unseen: dict[str, str]
     first: tuple[str, ...]
+    smallest: Disagreement | None
 
 
 class Reached(Full, frozen=True):

@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import difftest
-from difftest import campaign, kernels
+from difftest import campaign, conform, kernels
 from difftest.assemble import result_of
 from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_of
+from difftest.findings import files
 from difftest.kernels.series import series_of
 from difftest.patching import touched_files
 from difftest.settings import settings_of
@@ -38,12 +39,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for; empty tuples mean all there is, or all by default."""
+    """What the command line asks for; empty tuples mean all there is, or all by default.
+
+    Without `oracles` (None) nothing is judged: outcomes are compared, and that is all.
+    """
 
     strategies: tuple[str, ...]
     patches: tuple[Path, ...]
     backends: tuple[str, ...]
-    oracles: tuple[str, ...]
+    oracles: tuple[str, ...] | None
     workloads: int
     seed: int
 
@@ -145,22 +149,23 @@ class Session:
         return False
 
     def report(self) -> Result:
-        """Return the result of what is done; leave the Markdown report and the witnesses."""
+        """Return the result of what is done; leave the Markdown report and the workloads."""
         result = result_of(self._store)
-        witnesses = self.directory / "witnesses"
-        witnesses.mkdir(exist_ok=True)
-        for witness in result.witnesses:
-            path = witnesses / f"{witness.strategy}-{witness.oracle}.workload"
-            path.write_text(
-                f"# workload {witness.number} of seed {result.seed}: {witness.strategy} "
-                f"fails {witness.oracle} on {', '.join(witness.backends)}\n{witness.text}",
-                encoding="utf-8",
-            )
+        for file, text in files(result, self._store.shrunk()).items():
+            self._leave(file, text)
         markdown = self._context.plugins.reports.get("markdown")
         if markdown:
-            path = self.directory / f"report{markdown.suffix}"
-            path.write_text(rendered(markdown, result, self.directory), encoding="utf-8")
+            self._leave(f"report{markdown.suffix}", rendered(markdown, result, self.directory))
         return result
+
+    def conformance(self, result: Result) -> str:
+        """Return what `difftest conform` says of the result."""
+        return conform.render(result, self._store.shrunk(), str(self.directory))
+
+    def _leave(self, file: str, text: str) -> None:
+        path = self.directory / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -169,9 +174,14 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
     started = time.monotonic()
     backends, left_out = backends_of(plugins, asked.backends)
     strategies = strategies_of(plugins, asked.strategies, asked.patches, backends)
-    oracles = oracles_of(plugins, asked.oracles)
+    oracles = [] if asked.oracles is None else oracles_of(plugins, asked.oracles)
     for name, reason in left_out.items():
         print(f"difftest: {name} is left out: {reason}", file=sys.stderr)  # noqa: T201
+    if asked.oracles is None and all(is_model(one.name) for one in backends):
+        raise UsageError(
+            "there is nothing to compare the model with: name a backend that can run here "
+            "(--backend; `difftest doctor` says what is missing)"
+        )
     settings = settings_of(
         seed=asked.seed,
         workloads=asked.workloads,
@@ -180,6 +190,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         oracles=[one.name for one in oracles],
         backends=[one.name for one in backends],
         states=STATES,
+        unseen={one.name: one.unseen for one in backends},
         version=_version(oracles),
     )
     store = find_unfinished(output, settings.fingerprint())

@@ -60,6 +60,7 @@ class Settings(Record, frozen=True):
 
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
+    `unseen` has by backend the fields of an outcome that it cannot see, with the reason.
     `version` is that of everything that decides an outcome: difftest and the kernels it builds.
     """
 
@@ -70,6 +71,7 @@ class Settings(Record, frozen=True):
     oracles: tuple[str, ...]
     backends: tuple[str, ...]
     states: tuple[str, ...]
+    unseen: dict[str, dict[str, str]]
     version: str
 
     def fingerprint(self) -> str:
@@ -93,6 +95,7 @@ def settings_of(
     oracles: Sequence[str],
     backends: Sequence[str],
     states: Sequence[str],
+    unseen: Mapping[str, Mapping[str, str]],
     version: str,
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
@@ -112,5 +115,6 @@ def settings_of(
         oracles=tuple(oracles),
         backends=tuple(backends),
         states=tuple(states),
+        unseen={backend: dict(fields) for backend, fields in unseen.items() if fields},
         version=version,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from difftest.errors import StoreError
+from difftest.findings import Shrunk
 from difftest.result import Attack
 from difftest.settings import Settings
 from difftest.tally import Tally
@@ -41,6 +42,7 @@ CREATE TABLE consoles (
     PRIMARY KEY (strategy, backend, number));
 CREATE TABLE attacks (
     strategy TEXT, backend TEXT, json BLOB NOT NULL, PRIMARY KEY (strategy, backend));
+CREATE TABLE shrunk (packed BLOB NOT NULL);
 """
 
 _T = TypeVar("_T")
@@ -164,6 +166,12 @@ class Store:
         with self._writing():
             self._db.execute("INSERT OR IGNORE INTO attacks VALUES (?, ?, ?)", row)
 
+    def add_shrunk(self, shrunk: Shrunk) -> None:
+        """Keep what a finding was shrunk to."""
+        with self._writing():
+            row = (_pack(msgspec.msgpack.encode(shrunk)),)
+            self._db.execute("INSERT INTO shrunk VALUES (?)", row)
+
     def finish(self, timings: Mapping[str, float]) -> None:
         """Mark the run as complete; `timings` are seconds by phase."""
         packed = msgspec.json.encode(dict(timings))
@@ -221,6 +229,13 @@ class Store:
             with self._reading():
                 return zlib.decompress(packed).decode()
         return None
+
+    def shrunk(self) -> list[Shrunk]:
+        rows = self._rows("SELECT packed FROM shrunk ORDER BY rowid")
+        with self._reading():
+            return [
+                msgspec.msgpack.decode(zlib.decompress(packed), type=Shrunk) for (packed,) in rows
+            ]
 
     # How it does so.
 

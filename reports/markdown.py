@@ -21,6 +21,7 @@ from difftest.rendering import (
     introduction,
     leading,
     listing,
+    origin,
     reached_rows,
     steps,
     strategy_lines,
@@ -57,7 +58,7 @@ class MarkdownReport:
             lines += ["## States reached by the baseline", ""]
             lines += _table(["state", *result.backends], rows)
         lines += _checks("Controls", control_lines(result))
-        lines += _checks("Model against kernels", conformance_lines(result))
+        lines += _checks("Model against kernels", conformance_lines(result, run))
         return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -121,7 +122,7 @@ def _ruled_out(result: Result, strategy: StrategyResult, run: str) -> Iterator[s
 
 def _witness(witness: Witness, run: str) -> Iterator[str]:
     where = listing(witness.backends)
-    seen = f"{witness.oracle}, workload {witness.number}, seen on {where}: {witness.evidence}"
+    seen = f"{witness.oracle}, {origin(witness)}, seen on {where}: {witness.evidence}"
     yield from (_plain(seen), "")
     yield from _fence("text", steps(witness.text))
     yield from _fence("sh", command(witness, run))

@@ -24,6 +24,7 @@ from difftest.rendering import (
     introduction,
     leading,
     listing,
+    origin,
     reached_rows,
     steps,
     strategy_lines,
@@ -60,7 +61,7 @@ class TableReport:
             lines += [*_title("States reached by the baseline")]
             lines += [*tabulate(rows, headers=["", *result.backends]).splitlines(), ""]
         lines += [*_checks("Controls", control_lines(result))]
-        lines += [*_checks("Model against kernels", conformance_lines(result))]
+        lines += [*_checks("Model against kernels", conformance_lines(result, run))]
         lines += [*_decision(result)]
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -142,7 +143,7 @@ def _ruled_out(result: Result, strategy: StrategyResult, run: str) -> Iterator[s
 
 def _witness(witness: Witness, run: str) -> Iterator[str]:
     where = listing(witness.backends)
-    yield from _wrap(f"{witness.oracle}, workload {witness.number}, seen on {where}:", "  ")
+    yield from _wrap(f"{witness.oracle}, {origin(witness)}, seen on {where}:", "  ")
     yield from _wrap(witness.evidence, "    ")
     yield ""
     yield from (f"      {line}" for line in steps(witness.text))

@@ -15,6 +15,7 @@ from difftest.verdict import PASS, Verdict, fail, unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from difftest.findings import Shrunk
     from difftest.result import Attack
 
 ORACLES = ("no_kernel_bug", "block_accounting", "page_leak", "content", "contract")
@@ -94,12 +95,16 @@ class Parts:
     built: dict[tuple[str, str], str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     attacked: list[Attack] = field(default_factory=list)
+    less: list[Shrunk] = field(default_factory=list)
 
     def workloads(self) -> dict[int, str]:
         return self.texts
 
     def kernels(self) -> dict[tuple[str, str], str]:
         return self.built
+
+    def shrunk(self) -> list[Shrunk]:
+        return self.less
 
     def tallies(self, strategy: str) -> Iterator[Tally]:
         return (tally for tally in self.every if tally.strategy == strategy)
@@ -125,6 +130,7 @@ def settings(
         oracles=oracles,
         backends=backends,
         states=STATES,
+        unseen={},
         version="0.1.0",
     )
 

@@ -108,7 +108,12 @@ def test_a_run_leaves_a_report_and_witnesses_that_can_be_replayed(tmp_path: Path
     assert "# " in (run / "report.md").read_text(encoding="utf-8")
     (witness,) = run.glob("witnesses/*.workload")
     assert witness.name == "unpatched-no_kernel_bug.workload"
-    assert "fails no_kernel_bug on model" in witness.read_text(encoding="utf-8")
+    text = witness.read_text(encoding="utf-8")
+    assert text.startswith("# what is left of workload ")
+    assert "unpatched fails no_kernel_bug on model\n" in text
+    assert (
+        len(text.splitlines()) <= 8
+    )  # a head, a mount, a file, a map, a copy, its window, a cause
 
 
 class Forgetful(ModelBackend):
@@ -200,7 +205,7 @@ def test_prepare_reports_what_each_strategy_came_to(tmp_path: Path) -> None:
     asked = session.strategies_of(loaded, (), ())
     settings = session.settings_of(
         seed=1, workloads=1, strategies=asked, known=loaded.strategies, oracles=(),
-        backends=("model",), states=(), version="",
+        backends=("model",), states=(), unseen={}, version="",
     )  # fmt: skip
     digests = campaign.prepare(campaign.Context(settings, loaded, tmp_path))
     assert set(digests) == {(name, "model") for name in loaded.strategies}

@@ -37,7 +37,7 @@ def run(tmp_path: Path, *arguments: object, **environment: str) -> subprocess.Co
     )
 
 
-COMMANDS = ("run", "report", "replay", "list", "show", "kernel", "doctor")
+COMMANDS = ("run", "conform", "report", "replay", "list", "show", "kernel", "doctor")
 
 
 def test_help_names_every_command() -> None:
@@ -118,7 +118,7 @@ def test_replay_reads_standard_input_and_passes_what_is_right() -> None:
         (["--workloads", "0"], "0 is not in the range x>=1"),
         (["--workloads", "-3"], "-3 is not in the range x>=1"),
         (["--workloads", "many"], "'many' is not a valid integer"),
-        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--seed", "-1"], "'-1' is neither `random` nor a number of at least 0"),
         (["--jobs", "0"], "'0' is neither `auto` nor a number of at least 1"),
         (["--jobs", "all"], "'all' is neither `auto` nor"),
         (["--strategy", "release"], "unknown strategy 'release': did you mean release_page"),

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import BUG, CRASHED, HUNG, ORACLES, RACE, SMALL, finished, run, strategy
+from made import CRASHED, HUNG, ORACLES, RACE, SMALL, run, strategy
 
 from difftest.comparison import (
     AGREEMENT,
     cells,
-    conformance,
     controls,
     reached,
     runs_of,
     upper_bound,
     witnesses,
 )
+from difftest.conformance import conformance
 from difftest.outcome import Ending, Outcome
 from difftest.tally import Tally
 
@@ -117,37 +117,6 @@ def test_each_failed_oracle_has_its_own_witness() -> None:
     ]
 
 
-def test_conformance_compares_only_what_is_known_on_both() -> None:
-    runs = {
-        "model": numbered(run(0), run(1), run(2, HUNG), run(3, CRASHED), run(4)),
-        "uml:6.1": numbered(run(0), run(1, HUNG), run(2), run(3, finished()), run(5)),
-    }
-    (found,) = conformance("x", runs, ["model", "uml:6.1"])
-    assert (found.compared, found.differ) == (2, 1)
-    assert found.first == (f"workload 3: step 0 seen on uml:6.1, not on model (crashed: {BUG})",)
-
-
-def test_a_kernel_is_compared_with_the_model_of_its_series_and_no_other() -> None:
-    same, other = numbered(run(0)), numbered(run(0, CRASHED))
-    runs = {"model": other, "model:5.10": same, "uml:5.10": same, "uml:6.12": same}
-    found = conformance("x", runs, runs)
-    assert [(one.backend, one.compared, one.differ) for one in found] == [
-        ("uml:5.10", 1, 0),
-        ("uml:6.12", 0, 0),
-    ]
-
-
-def test_conformance_describes_at_most_three() -> None:
-    runs = {
-        "model": numbered(*(run(n) for n in range(9))),
-        "uml:6.1": numbered(*(run(n, finished(used=n)) for n in range(9))),
-    }
-    (found,) = conformance("x", runs, ["model", "uml:6.1"])
-    assert (found.compared, found.differ) == (9, 8)
-    assert found.first[0] == "workload 0: step 0: used 1 on model, 0 on uml:6.1"
-    assert len(found.first) == 3
-
-
 def test_controls_say_whether_what_is_known_to_be_bad_was_caught() -> None:
     bad = strategy("bad", must_fail=("content", "of_another_run"))
     runs = {
@@ -168,8 +137,12 @@ def test_controls_say_whether_what_is_known_to_be_bad_was_caught() -> None:
 def test_model_and_kernel_do_not_agree_if_any_pair_differs() -> None:
     runs = {"model": numbered(run(0), run(1)), "uml:6.1": numbered(run(0), run(1, CRASHED))}
     same = {"model": runs["model"], "uml:6.1": runs["model"]}
-    backends = ["model", "uml:6.1"]
-    found = conformance("x", runs, backends) + conformance("y", same, backends)
+    texts = {0: SMALL, 1: RACE}
+    found = [
+        one
+        for name, some in (("x", runs), ("y", same))
+        for one in conformance(name, some, ["model", "uml:6.1"], {}, texts)
+    ]
     (control,) = controls([], [], found)
     assert control.holds is False
     assert control.detail.startswith("1 of 4 pairs of outcomes differ, the first: x, workload 1:")

@@ -71,7 +71,9 @@ def test_what_runs_in_a_window_stands_behind_a_bar() -> None:
 
 
 def test_the_command_is_one_that_a_shell_takes() -> None:
-    witness = Witness("unpatched", "no_kernel_bug", ("model", "uml:6.1"), 3, RACE, "")
+    witness = Witness(
+        "unpatched", "no_kernel_bug", ("model", "uml:6.1"), 3, RACE, shrunk=False, evidence=""
+    )
     joined = "\n".join(command(witness, "my runs/0001")).replace("\\\n", " ")
     assert shlex.split(joined) == [
         *("difftest", "replay", "my runs/0001/witnesses/unpatched-no_kernel_bug.workload"),

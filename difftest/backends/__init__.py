@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 import pluggy
+
+from difftest.errors import DifftestError, RigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,11 +38,14 @@ class Backend(Protocol):
     """A place where workloads run. `name` is what `--backend` calls it.
 
     A run that names no backends takes those that are `default`: the others take long to make
-    ready, or tell nothing new as a rule.
+    ready, or tell nothing new as a rule. `unseen` are the fields of an outcome that it cannot see
+    ("held", or one inside: "state.maps", "trace.used"), each with the reason in a few words: they
+    are left out where outcomes are compared, and named.
     """
 
     name: str
     default: bool
+    unseen: Mapping[str, str]
 
     def missing(self) -> str:
         """Return "" if this machine can run it, else what it lacks and how to install that."""
@@ -60,6 +66,20 @@ class Backend(Protocol):
     def runner(self, chain: Sequence[Strategy]) -> AbstractContextManager[Runner]:
         """Open a runner; called in every worker process, after `prepare`."""
         ...
+
+
+@contextlib.contextmanager
+def running(backend: Backend, chain: Sequence[Strategy]) -> Iterator[Runner]:
+    """Open a runner of a backend, which is anybody's code: what it raises names it."""
+    try:
+        with backend.runner(chain) as runner:
+            yield runner
+    except DifftestError:
+        raise
+    except Exception as error:
+        raise RigError(
+            f"backend {backend.name} raised {type(error).__name__} for {chain[-1].name}: {error}"
+        ) from error
 
 
 @hookimpl

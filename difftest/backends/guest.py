@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from difftest import kernels
@@ -60,6 +61,7 @@ class GuestBackend(abc.ABC):
     """What backends have in common that boot kernels of one series and flavour."""
 
     default = False
+    unseen: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, series: Series, flavour: Flavour) -> None:
         self.name = name

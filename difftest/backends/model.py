@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 class ModelBackend:
     """The model of a kernel series: called "model" for the default one, else "model:SERIES"."""
 
+    unseen: Mapping[str, str] = MappingProxyType({})
+
     def __init__(self, series: str = DEFAULT) -> None:
         self.name = model_of(series)
         self.default = series == DEFAULT

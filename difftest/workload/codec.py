@@ -54,6 +54,13 @@ SETUP = {"mount": ("blocks",), "file": ("pages",), "memfd": ("pages",)} | {
     kind.value: ("file", "offset", "pages") if kind.of_file else ("pages",) for kind in Kind
 }
 
+#: The lines that a field counts: `map=1` is the second `map`.
+COUNTED = {
+    "file": ("file", "memfd"),
+    "map": tuple(kind.value for kind in Kind),
+    "begin": ("begin",),
+}
+
 
 def fields_of(op: type[Op]) -> tuple[str, ...]:
     """Return the words of an operation's text form."""
@@ -72,6 +79,11 @@ def to_text(workload: Workload) -> str:
             lines.append("  window")
             lines += [f"    {line_of(action)}" for action in actions]
     return "\n".join(lines) + "\n"
+
+
+def size(text: str) -> tuple[int, int]:
+    """Return how large a workload's text is, for comparing: lines, then characters."""
+    return len(text.splitlines()), len(text)
 
 
 def _line_of_map(one: Map) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Real kernels: they agree with the model, and every way for a guest to end is told apart."""
+"""Real kernels: every way for a guest to end is told apart."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ from difftest.backends import guest, uml
 from difftest.backends.model import ModelBackend
 from difftest.guest import build
 from difftest.outcome import Ending, Outcome, Step
-from difftest.parting import parting
 from difftest.verdict import Value, judge_safely
 from difftest.workload import generate
-from difftest.workload.codec import from_text, to_text
+from difftest.workload.codec import from_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,26 +81,6 @@ def changed_agent(folder: Path, file: str, old: str, new: str) -> Path:
     assert old in text
     (sources / file).write_text(text.replace(old, new, 1), encoding="utf-8")
     return build.agent(sources)
-
-
-@every_series
-@pytest.mark.parametrize("name", KNOWN)
-def test_model_and_kernel_agree_in_every_field(
-    name: str, series: str, request: pytest.FixtureRequest
-) -> None:
-    seed = request.config.getoption("randomly_seed") % 1_000_000
-    workloads = generate.shard(seed, 0, generate.SHARD)
-    pairs = zip(
-        workloads,
-        outcomes(ModelBackend(series), KNOWN[name], workloads),
-        outcomes(KERNELS[series], KNOWN[name], workloads),
-        strict=True,
-    )
-    for number, (workload, ours, theirs) in enumerate(pairs):
-        assert ours == theirs, (
-            f"seed {seed}, workload {number}: "
-            f"{parting(ours, theirs, 'the model', KERNELS[series].name)}\n{to_text(workload)}"
-        )
 
 
 @every_series
