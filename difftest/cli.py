@@ -15,6 +15,7 @@ import click
 
 from difftest import catalogue, conform, doctor, kernels, plugins, session
 from difftest import replay as replaying
+from difftest import selftest as selftesting
 from difftest.errors import DifftestError
 from difftest.facts import MODEL
 from difftest.strategy import BASELINE
@@ -276,6 +277,37 @@ def replay(
         for one in replays:
             click.echo(f"\nConsole of {one.strategy} on {one.backend}:\n{one.console}", nl=False)
     sys.exit(int(any(one.failed for one in replays)))
+
+
+@cli.command()
+@_strategy
+@_patch
+@_backend
+@_skip
+def selftest(
+    strategies: tuple[str, ...],
+    patches: tuple[Path, ...],
+    backends: tuple[str, ...],
+    skip: tuple[str, ...],
+) -> None:
+    """Run the kernel's own self-tests of userfaultfd on the kernels of strategies.
+
+    They are compiled from the kernel's source. Without --strategy: all that are not known to be
+    wrong. Without --backend: Linux 6.1.
+
+    Exit status: 0 all pass; 1 one fails; 2 bad usage, or the rig failed.
+    """
+    loaded = plugins.load(skip)
+    places, left_out = session.backends_of(loaded, backends)
+    for name, reason in left_out.items():
+        click.echo(f"difftest: {name} is left out: {reason}", err=True)
+    right = [name for name, one in loaded.strategies.items() if not one.must_fail]
+    chosen = session.strategies_of(loaded, strategies, patches, places, default=right)
+    reports = selftesting.selftests(loaded, places, chosen)
+    click.echo(selftesting.render(reports), nl=False)
+    if selftesting.failed(reports):
+        sys.exit(1)
+    sys.exit(0 if selftesting.complete(reports) else FAILED)
 
 
 @cli.command("list")
