@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from difftest.comparison import (
     cells,
     controls,
@@ -40,6 +42,8 @@ class Parts(Protocol):
     def workloads(self) -> Mapping[int, str]: ...
 
     def kernels(self) -> Mapping[tuple[str, str], str]: ...
+
+    def culprits(self) -> Mapping[tuple[str, int], str]: ...
 
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
@@ -108,7 +112,7 @@ def result_of(parts: Parts) -> Result:
         oracles=settings.oracles,
         strategies=results,
         cells=tuple(all_cells),
-        witnesses=tuple(all_witnesses),
+        witnesses=with_culprits(all_witnesses, parts.culprits()),
         controls=tuple(checks),
         conformance=tuple(all_conformance),
         reached=tuple(all_reached),
@@ -135,6 +139,15 @@ def _in_order(
             attacks,
             key=lambda one: (strategies.index(one.strategy), backends.index(one.backend)),
         )
+    )
+
+
+def with_culprits(
+    witnesses: Iterable[Witness], culprits: Mapping[tuple[str, int], str]
+) -> tuple[Witness, ...]:
+    """Return the witnesses with who did it; `culprits` has that by strategy and number."""
+    return tuple(
+        replace(one, culprit=culprits.get((one.strategy, one.number), "")) for one in witnesses
     )
 
 

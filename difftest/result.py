@@ -78,7 +78,8 @@ class Witness(Full, frozen=True):
 
     `number` is its place in the run, `text` its text form, `backends` where it failed,
     `evidence` the oracle's words on the first of them. `shrunk` says that the text is what was
-    left of it when no more could be taken away without it passing on one of `backends`.
+    left of it when no more could be taken away without it passing on one of `backends`. `culprit` says who
+    did it, where the kernel shows only the symptom and a debugging one was asked; else it is "".
     """
 
     strategy: str
@@ -88,6 +89,7 @@ class Witness(Full, frozen=True):
     text: str
     shrunk: bool
     evidence: str
+    culprit: str = ""
 
 
 class Control(Full, frozen=True):

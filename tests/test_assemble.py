@@ -56,6 +56,12 @@ def test_timings_are_the_only_part_that_may_differ() -> None:
     assert msgspec.structs.replace(slow, timings={}) == result_of(WHOLE)
 
 
+def test_who_did_it_goes_to_every_witness_of_that_workload() -> None:
+    parts = replace(WHOLE, told={("unpatched", 3): "x", ("release_page", 3): "y"})
+    told = [one for one in result_of(parts).witnesses if one.culprit]
+    assert [(one.strategy, one.number, one.culprit) for one in told] == [("unpatched", 3, "x")]
+
+
 def test_a_strategy_without_a_model_patch_has_no_cells_there_and_nothing_to_conform() -> None:
     kernel_only = strategy("kernel_only", added=["x"], model_patch=None)
     parts = campaign(strategies=[UNPATCHED, kernel_only])

@@ -59,6 +59,15 @@ def test_a_stored_run_gives_the_same_result(run_directory: Path) -> None:
         assert result_of(store) == result_of(parts)
 
 
+def test_who_did_it_is_kept(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "runs", SETTINGS) as store:
+        assert store.culprits() == {}
+        store.add_culprits({("unpatched", 3): "x"})
+        store.add_culprits({("unpatched", 4): "y"})
+    with Store.open(tmp_path / "runs" / "0001") as store:
+        assert store.culprits() == {("unpatched", 4): "y"}
+
+
 def test_settings_survive_with_their_strategies(run_directory: Path) -> None:
     with Store.open(run_directory / FILE) as store:
         assert store.settings == SETTINGS

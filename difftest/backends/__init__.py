@@ -29,6 +29,11 @@ class Runner(Protocol):
         """After `run`: what guests printed that did not finish, by the position of the workload."""
         ...
 
+    @property
+    def culprits(self) -> Mapping[int, str]:
+        """After `run`: whom a kernel names for what went wrong, by the position of the workload."""
+        ...
+
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         """Run workloads, each in fresh state, and yield an outcome for each, in their order."""
         ...
@@ -86,6 +91,8 @@ def running(backend: Backend, chain: Sequence[Strategy]) -> Iterator[Runner]:
 def difftest_backends() -> Sequence[Backend]:
     from difftest.backends.model import ModelBackend  # noqa: PLC0415 - they import the protocol
     from difftest.backends.uml import UmlBackend  # noqa: PLC0415
-    from difftest.kernels import SERIES  # noqa: PLC0415
+    from difftest.kernels import DEBUG, SERIES  # noqa: PLC0415
 
-    return (ModelBackend(), *map(UmlBackend, SERIES.values()))
+    plain = map(UmlBackend, SERIES.values())
+    debug = (UmlBackend(one, DEBUG) for one in SERIES.values() if one.debug)
+    return (ModelBackend(), *plain, *debug)

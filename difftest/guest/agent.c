@@ -42,6 +42,7 @@ int main(void)
 	mount("proc", "/proc", "proc", 0, NULL);
 	channel_open();
 	text = channel_workloads(&first);
+	owner_init();
 	world_init();
 	userfault_init();
 	workload_parse(warm_up, &workload);

@@ -105,6 +105,11 @@ int userfault_copy(struct step *step, char *to, int pages, const char *source,
 		   int64_t *copy);
 void userfault_drop_source(void);
 
+/* owner.c: which pages are held that were not when owner_note() looked. */
+void owner_init(void);
+void owner_note(void);
+void owner_report(void);
+
 /* play.c */
 void play(struct workload *workload, int number);
 void play_window(struct step *copy, int window);

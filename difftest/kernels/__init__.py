@@ -6,12 +6,13 @@ from __future__ import annotations
 from difftest.kernels import cache, source
 from difftest.kernels.build import base_name, build, digest
 from difftest.kernels.cache import CachedKernel, Kernel, list_kernels
-from difftest.kernels.flavour import FLAVOURS, UML, Flavour
+from difftest.kernels.flavour import DEBUG, FLAVOURS, UML, Flavour
 from difftest.kernels.series import DEFAULT, SERIES, Series
 from difftest.kernels.source import fetch
 from difftest.kernels.tree import Patch
 
 __all__ = (
+    "DEBUG",
     "DEFAULT",
     "FLAVOURS",
     "SERIES",

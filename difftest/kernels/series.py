@@ -21,13 +21,15 @@ class Series:
     and function, as that series names it, to the model's name (without leading underscores):
     crash titles are told with it, so that one crash has one title everywhere. `warns_of_blocks`
     says that a charge is counted in i_blocks at once, not when the page is in the file, so that
-    shmem_evict_inode() finds those which nobody gave back.
+    shmem_evict_inode() finds those which nobody gave back. `debug` says that it can be built as
+    DEBUG: KASAN came to User-mode Linux with 6.0.
     """
 
     name: str
     release: str
     renamed: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
     warns_of_blocks: bool = False
+    debug: bool = True
 
     def sees(self, outcome: Outcome) -> Outcome:
         """Return what an outcome of another series comes to on this one."""
@@ -44,7 +46,7 @@ SERIES: Mapping[str, Series] = MappingProxyType(
     {
         one.name: one
         for one in (
-            Series(name="5.10", release="bullseye"),
+            Series(name="5.10", release="bullseye", debug=False),
             Series(name=DEFAULT, release="bookworm"),
             Series(
                 name="6.12",
@@ -60,9 +62,14 @@ SERIES: Mapping[str, Series] = MappingProxyType(
 )
 
 
+def name_in(backend: str) -> str:
+    """Return the series that a backend's name ends in, without a flavour: "6.1", or ""."""
+    return backend.partition(":")[2].partition("+")[0]
+
+
 def of_backend(backend: str) -> Series:
     """Return the series that a backend runs, DEFAULT for the model and any other without one."""
-    return SERIES.get(backend.partition(":")[2], SERIES[DEFAULT])
+    return SERIES.get(name_in(backend), SERIES[DEFAULT])
 
 
 def comparable(one: Outcome, here: str, other: Outcome, there: str) -> tuple[Outcome, Outcome]:

@@ -75,6 +75,7 @@ def test_from_6_6_on_a_leaked_block_is_a_warning() -> None:
     [
         ("model", "uml:6.1", LEAK),
         ("model", "uml:6.12", WARNED),
+        ("model", "uml:6.12+debug", WARNED),
         ("uml:6.12", "uml:5.10", WARNED),
         ("model", "elsewhere", LEAK),
         ("qemu:6.12", "model", WARNED),
