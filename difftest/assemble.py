@@ -43,6 +43,8 @@ class Parts(Protocol):
 
     def kernels(self) -> Mapping[tuple[str, str], str]: ...
 
+    def refusals(self) -> Mapping[tuple[str, str], str]: ...
+
     def culprits(self) -> Mapping[tuple[str, int], str]: ...
 
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
@@ -56,7 +58,15 @@ def result_of(parts: Parts) -> Result:
     """Compare and decide, on whatever there is so far. Equal parts give equal results."""
     settings = parts.settings
     strategies, known = settings.compared(), settings.known()
-    facts = {one.name: facts_of(one, known, settings.backends) for one in strategies}
+    refused: dict[str, dict[str, str]] = {}
+    for (name, backend), reason in parts.refusals().items():
+        refused.setdefault(name, {})[backend] = reason
+    facts = {
+        one.name: replace(
+            facts_of(one, known, settings.backends), refused=refused.get(one.name, {})
+        )
+        for one in strategies
+    }
     names = list(facts)
     baseline = BASELINE if BASELINE in names else names[0]
     texts = parts.workloads()

@@ -18,6 +18,7 @@ from difftest import replay as replaying
 from difftest import selftest as selftesting
 from difftest.errors import DifftestError
 from difftest.facts import MODEL
+from difftest.kernels import trees
 from difftest.strategy import BASELINE
 from difftest.workload import codec
 
@@ -330,7 +331,7 @@ def kernel() -> None:
     """Fetch, build, list and remove the kernels that strategies run on."""
 
 
-_series = click.argument("series", type=click.Choice(list(kernels.SERIES)), default=kernels.DEFAULT)
+_series = click.argument("series", default=kernels.DEFAULT)
 
 
 @kernel.command()
@@ -351,6 +352,29 @@ def build(series: str, strategies: tuple[str, ...], skip: tuple[str, ...]) -> No
     for strategy in session.strategies_of(loaded, strategies, ()):
         if not session.unsupported(backend, strategy, loaded):
             click.echo(f"{strategy.name}: {backend.prepare(loaded.chain(strategy))}")
+
+
+@kernel.command()
+@click.option(
+    "--tree", "path", required=True, metavar="PATH", type=click.Path(path_type=Path),
+    help="A git repository with a kernel; it is only read from.",
+)  # fmt: skip
+@click.option("--rev", default="HEAD", show_default=True, help="The commit, branch or tag of it.")
+@click.option("--name", default="", help="What to call it; the directory's name if not given.")
+def add(path: Path, rev: str, name: str) -> None:
+    """Make a kernel tree of your own a backend: uml:NAME.
+
+    What counts is the commit: changes that are not committed are not in it. Strategies take the
+    patch of the nearest series that is known, and "does not apply" is told of each that does not.
+    """
+    click.echo(trees.add(path, rev, name))
+
+
+@kernel.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget a tree of your own; the repository is not touched."""
+    trees.remove(name)
 
 
 @kernel.command("list")

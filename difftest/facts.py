@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unidiff.patch import PatchSet
 
 from difftest.errors import PluginError
-from difftest.kernels.series import name_in
+from difftest.kernels.series import patches_for
 from difftest.patching import touched_files
 from difftest.result import PatchFacts
 from difftest.strategy import BASELINE
@@ -59,7 +59,7 @@ def facts_of(
     series = set(links[0].kernel_patches).intersection(*(link.kernel_patches for link in links))
     by_age = sorted(series, key=_age)
     model = all(link.model_patch is not None for link in links)
-    run = set(map(name_in, backends))
+    run = set(map(patches_for, backends))
     if by_age:
         newest = max(by_age, key=lambda one: (one in run, by_age.index(one)))
         patches = [(link.name, link.kernel_patches[newest]) for link in links]
@@ -84,9 +84,11 @@ def misfit(name: str, facts: PatchFacts, backend: str) -> str:
     """
     if name == BASELINE:
         return ""
+    if backend in facts.refused:
+        return facts.refused[backend]
     if backend == MODEL:
         return "" if facts.model else "no model patch"
-    series = name_in(backend)
+    series = patches_for(backend)
     if series and series not in facts.series:
         return f"no patch for {series}"
     return ""

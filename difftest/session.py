@@ -23,7 +23,7 @@ from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL
 from difftest.findings import files
 from difftest.inquiry import inquire
-from difftest.kernels.series import name_in
+from difftest.kernels.series import patches_for
 from difftest.patching import touched_files
 from difftest.settings import settings_of
 from difftest.store import Store, find_unfinished
@@ -69,7 +69,7 @@ def strategies_of(
     chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
     if not chosen:
         chosen = list(plugins.strategies.values())
-    series = [series for backend in backends if (series := name_in(backend.name))]
+    series = [series for backend in backends if (series := patches_for(backend.name))]
     return chosen + [_of_patch(path, plugins, series or [kernels.DEFAULT]) for path in patches]
 
 

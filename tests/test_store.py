@@ -68,6 +68,14 @@ def test_who_did_it_is_kept(tmp_path: Path) -> None:
         assert store.culprits() == {("unpatched", 4): "y"}
 
 
+def test_refusals_are_kept(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "runs", SETTINGS) as store:
+        assert store.refusals() == {}
+        store.add_refusals({("unpatched", "uml:x"): "no"})
+    with Store.open(tmp_path / "runs" / "0001") as store:
+        assert store.refusals() == {("unpatched", "uml:x"): "no"}
+
+
 def test_settings_survive_with_their_strategies(run_directory: Path) -> None:
     with Store.open(run_directory / FILE) as store:
         assert store.settings == SETTINGS

@@ -91,8 +91,9 @@ def running(backend: Backend, chain: Sequence[Strategy]) -> Iterator[Runner]:
 def difftest_backends() -> Sequence[Backend]:
     from difftest.backends.model import ModelBackend  # noqa: PLC0415 - they import the protocol
     from difftest.backends.uml import UmlBackend  # noqa: PLC0415
-    from difftest.kernels import DEBUG, SERIES  # noqa: PLC0415
+    from difftest.kernels import DEBUG, known  # noqa: PLC0415
 
-    plain = map(UmlBackend, SERIES.values())
-    debug = (UmlBackend(one, DEBUG) for one in SERIES.values() if one.debug)
+    series = known().values()
+    plain = map(UmlBackend, series)
+    debug = (UmlBackend(one, DEBUG) for one in series if one.debug)
     return (ModelBackend(), *plain, *debug)

@@ -23,6 +23,7 @@ from difftest.backends.boot import Boot
 from difftest.backends.channel import Channel
 from difftest.backends.program import Ended
 from difftest.backends.transcript import Transcript
+from difftest.errors import PatchError
 from difftest.guest.build import agent
 from difftest.outcome import Ending, Outcome
 from difftest.workload.codec import to_text
@@ -66,23 +67,32 @@ class GuestBackend(abc.ABC):
     def __init__(self, name: str, series: Series, flavour: Flavour) -> None:
         self.name = name
         self._series = series
+        self._patches = series.like or series.name
         self._flavour = flavour
 
     def supports(self, strategy: Strategy) -> str:
-        if self._series.name in strategy.kernel_patches:
-            return ""
-        return f"no patch for {self._series.name}"
+        if self._patches not in strategy.kernel_patches:
+            return f"no patch for {self._patches}"
+        # Of a stacked one this is known when those below it are applied.
+        if self._series.like and not strategy.base:
+            try:
+                kernels.digest(self._series.name, self._of([strategy]), self._flavour)
+            except PatchError as error:
+                return f"does not apply: {' '.join(str(error).split())}"
+        return ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
         agent()
         return self._kernel(chain).digest
 
     def _kernel(self, chain: Sequence[Strategy]) -> kernels.Kernel:
-        series = self._series.name
-        patches = [
-            kernels.Patch(f"strategy {one.name}", one.kernel_patches[series]) for one in chain
+        return kernels.build(self._series.name, self._of(chain), self._flavour, chain[-1].name)
+
+    def _of(self, chain: Sequence[Strategy]) -> list[kernels.Patch]:
+        return [
+            kernels.Patch(f"strategy {one.name}", one.kernel_patches[self._patches])
+            for one in chain
         ]
-        return kernels.build(series, patches, self._flavour, chain[-1].name)
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[GuestRunner]:

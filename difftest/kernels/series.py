@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from difftest.kernels import cache
 from difftest.outcome import Ending, Outcome
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Series:
     crash titles are told with it, so that one crash has one title everywhere. `warns_of_blocks`
     says that a charge is counted in i_blocks at once, not when the page is in the file, so that
     shmem_evict_inode() finds those which nobody gave back. `debug` says that it can be built as
-    DEBUG: KASAN came to User-mode Linux with 6.0.
+    DEBUG: KASAN came to User-mode Linux with 6.0. `like` is set for a user's own tree
+    (difftest.kernels.trees): the series whose patches are for it, too.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Series:
     renamed: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
     warns_of_blocks: bool = False
     debug: bool = True
+    like: str = ""
 
     def sees(self, outcome: Outcome) -> Outcome:
         """Return what an outcome of another series comes to on this one."""
@@ -41,6 +44,9 @@ class Series:
 
 DEFAULT = "6.1"
 """The series that runs when none is named. The model follows its code."""
+
+TREES = "trees"
+"""What the cache calls the notes on a user's own trees."""
 
 SERIES: Mapping[str, Series] = MappingProxyType(
     {
@@ -67,9 +73,28 @@ def name_in(backend: str) -> str:
     return backend.partition(":")[2].partition("+")[0]
 
 
+def known() -> dict[str, Series]:
+    """Return all series by name: SERIES, then the user's own trees."""
+    trees = sorted(path.parent for path in (cache.root() / TREES).glob("*/info.json"))
+    own = {path.name: cache.info(path)["like"] for path in trees}
+    return {
+        **SERIES,
+        **{name: replace(SERIES[like], name=name, like=like) for name, like in own.items()},
+    }
+
+
 def of_backend(backend: str) -> Series:
     """Return the series that a backend runs, DEFAULT for the model and any other without one."""
-    return SERIES.get(name_in(backend), SERIES[DEFAULT])
+    name = name_in(backend)
+    if name and name not in SERIES:
+        return known().get(name, SERIES[DEFAULT])
+    return SERIES[name or DEFAULT]
+
+
+def patches_for(backend: str) -> str:
+    """Return the series whose patches a backend takes, "" if that is not known or not one."""
+    one = known().get(name_in(backend))
+    return (one.like or one.name) if one else ""
 
 
 def comparable(one: Outcome, here: str, other: Outcome, there: str) -> tuple[Outcome, Outcome]:
