@@ -61,8 +61,7 @@ def replay(
         (outcome,) = runner.run([workload])
         console, culprit = runner.consoles.get(0, ""), runner.culprits.get(0, "")
     verdicts = tuple((one.name, judge_safely(one, workload, outcome)) for one in oracles)
-    seen = outcome, backend.unseen, verdicts, console, culprit
-    return Replay(strategy.name, backend.name, *seen)
+    return Replay(strategy.name, backend.name, outcome, backend.unseen, verdicts, console, culprit)
 
 
 def timeline(workload: Workload, outcome: Outcome) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from made import RACE, UNPATCHED
+from msgspec.structs import replace
 
 from difftest import plugins
 from difftest.errors import BuildError
@@ -37,6 +38,7 @@ class Fake:
     default: bool = False
     prepared: int = 0
     consoles: dict[int, str] = field(default_factory=dict)
+    unseen: dict[str, str] = field(default_factory=dict)
 
     def missing(self) -> str:
         return ""
@@ -63,8 +65,8 @@ def ask(*backends: Fake) -> dict[tuple[str, int], str]:
     loaded.backends.clear()
     loaded.backends.update({one.name: one for one in backends})
     names = tuple(one.name for one in backends if "+" not in one.name)
-    witness = Witness("unpatched", "page_leak", names, 3, RACE, "1 page")
-    twice = [witness, Witness("unpatched", "content", names, 3, RACE, "")]
+    witness = Witness("unpatched", "page_leak", names, 3, RACE, shrunk=False, evidence="")
+    twice = [witness, replace(witness, oracle="content")]
     return inquire(loaded, {"unpatched": UNPATCHED}, twice)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from made import BUG, BUNDLED, CRASHED, HUNG, RELEASE_PAGE, Parts, campaign, run, settings
 
@@ -93,6 +94,7 @@ def test_bases_are_kept_so_that_a_run_renders_without_their_plugin(tmp_path: Pat
         settings([BUNDLED[4]], known=())
 
 
+@settings_of_hypothesis(deadline=None)
 @given(st.lists(tallies, max_size=4))
 def test_what_is_put_in_comes_out_and_the_first_of_a_shard_stays(
     tmp_path_factory: pytest.TempPathFactory, shards: list[Tally]
