@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from difftest.comparison import (
     cells,
     controls,
@@ -41,6 +43,10 @@ class Parts(Protocol):
 
     def kernels(self) -> Mapping[tuple[str, str], str]: ...
 
+    def refusals(self) -> Mapping[tuple[str, str], str]: ...
+
+    def culprits(self) -> Mapping[tuple[str, int], str]: ...
+
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
     def attacks(self) -> Iterable[Attack]: ...
@@ -52,7 +58,15 @@ def result_of(parts: Parts) -> Result:
     """Compare and decide, on whatever there is so far. Equal parts give equal results."""
     settings = parts.settings
     strategies, known = settings.compared(), settings.known()
-    facts = {one.name: facts_of(one, known, settings.backends) for one in strategies}
+    refused: dict[str, dict[str, str]] = {}
+    for (name, backend), reason in parts.refusals().items():
+        refused.setdefault(name, {})[backend] = reason
+    facts = {
+        one.name: replace(
+            facts_of(one, known, settings.backends), refused=refused.get(one.name, {})
+        )
+        for one in strategies
+    }
     names = list(facts)
     baseline = BASELINE if BASELINE in names else names[0]
     texts = parts.workloads()
@@ -108,7 +122,7 @@ def result_of(parts: Parts) -> Result:
         oracles=settings.oracles,
         strategies=results,
         cells=tuple(all_cells),
-        witnesses=tuple(all_witnesses),
+        witnesses=with_culprits(all_witnesses, parts.culprits()),
         controls=tuple(checks),
         conformance=tuple(all_conformance),
         reached=tuple(all_reached),
@@ -135,6 +149,15 @@ def _in_order(
             attacks,
             key=lambda one: (strategies.index(one.strategy), backends.index(one.backend)),
         )
+    )
+
+
+def with_culprits(
+    witnesses: Iterable[Witness], culprits: Mapping[tuple[str, int], str]
+) -> tuple[Witness, ...]:
+    """Return the witnesses with who did it; `culprits` has that by strategy and number."""
+    return tuple(
+        replace(one, culprit=culprits.get((one.strategy, one.number), "")) for one in witnesses
     )
 
 

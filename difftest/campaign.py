@@ -78,14 +78,27 @@ def prepare(context: Context) -> dict[tuple[str, str], str]:
     backends: PatchError, BuildError, ToolchainError.
     """
     known = context.settings.known()
+    refused = refusals(context)
     digests = {}
     for name in context.settings.backends:
         backend = context.plugins.backend(name)
         for strategy in context.settings.compared():
-            chain = facts.chain(strategy, known)
-            if not any(backend.supports(link) for link in chain):
-                digests[strategy.name, name] = backend.prepare(chain)
+            if (strategy.name, name) not in refused:
+                digests[strategy.name, name] = backend.prepare(facts.chain(strategy, known))
     return digests
+
+
+def refusals(context: Context) -> dict[tuple[str, str], str]:
+    """Return why strategies cannot run on backends, by strategy and backend."""
+    known = context.settings.known()
+    refused = {}
+    for name in context.settings.backends:
+        backend = context.plugins.backend(name)
+        for strategy in context.settings.compared():
+            reasons = [backend.supports(link) for link in facts.chain(strategy, known)]
+            if reason := next(filter(None, reasons), ""):
+                refused[strategy.name, name] = reason
+    return refused
 
 
 def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> dict[str, float]:
@@ -96,6 +109,7 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
     """
     timings = {}
     began = time.monotonic()
+    store.add_refusals(refusals(context))
     digests = prepare(context)
     for (strategy, backend), digest in digests.items():
         store.add_kernel(strategy, backend, digest)

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from difftest import kernels
 from difftest.errors import UsageError
+from difftest.kernels import trees
 from difftest.workload.codec import fields_of
 from difftest.workload.ops import OPS, Op
 
@@ -61,7 +62,7 @@ def description(plugins: Plugins, name: str) -> str:
 
 
 def kernels_listing() -> str:
-    """Return a table of the kernels that are built."""
+    """Return a table of the kernels that are built, and one of the user's own trees."""
     rows = [
         (
             one.digest,
@@ -73,10 +74,12 @@ def kernels_listing() -> str:
         )
         for one in kernels.list_kernels()
     ]
-    if not rows:
-        return "no kernel is built yet: `difftest kernel build` builds them all\n"
     headers = ("kernel", "series", "flavour", "for", "size", "built")
-    return tabulate(rows, headers, tablefmt="plain") + "\n"
+    none = "no kernel is built yet: `difftest kernel build` builds them all"
+    tables = [tabulate(rows, headers, tablefmt="plain") if rows else none]
+    if own := trees.listing():
+        tables.append(tabulate(own, ("tree", "version", "commit", "repository"), tablefmt="plain"))
+    return "\n\n".join(tables) + "\n"
 
 
 def _operation(op: type[Op]) -> str:

@@ -15,8 +15,10 @@ import click
 
 from difftest import catalogue, conform, doctor, kernels, plugins, session
 from difftest import replay as replaying
+from difftest import selftest as selftesting
 from difftest.errors import DifftestError
 from difftest.facts import MODEL
+from difftest.kernels import trees
 from difftest.strategy import BASELINE
 from difftest.workload import codec
 
@@ -278,6 +280,37 @@ def replay(
     sys.exit(int(any(one.failed for one in replays)))
 
 
+@cli.command()
+@_strategy
+@_patch
+@_backend
+@_skip
+def selftest(
+    strategies: tuple[str, ...],
+    patches: tuple[Path, ...],
+    backends: tuple[str, ...],
+    skip: tuple[str, ...],
+) -> None:
+    """Run the kernel's own self-tests of userfaultfd on the kernels of strategies.
+
+    They are compiled from the kernel's source. Without --strategy: all that are not known to be
+    wrong. Without --backend: Linux 6.1.
+
+    Exit status: 0 all pass; 1 one fails; 2 bad usage, or the rig failed.
+    """
+    loaded = plugins.load(skip)
+    places, left_out = session.backends_of(loaded, backends)
+    for name, reason in left_out.items():
+        click.echo(f"difftest: {name} is left out: {reason}", err=True)
+    right = [name for name, one in loaded.strategies.items() if not one.must_fail]
+    chosen = session.strategies_of(loaded, strategies, patches, places, default=right)
+    reports = selftesting.selftests(loaded, places, chosen)
+    click.echo(selftesting.render(reports), nl=False)
+    if selftesting.failed(reports):
+        sys.exit(1)
+    sys.exit(0 if selftesting.complete(reports) else FAILED)
+
+
 @cli.command("list")
 @_skip
 def list_(skip: tuple[str, ...]) -> None:
@@ -298,7 +331,7 @@ def kernel() -> None:
     """Fetch, build, list and remove the kernels that strategies run on."""
 
 
-_series = click.argument("series", type=click.Choice(list(kernels.SERIES)), default=kernels.DEFAULT)
+_series = click.argument("series", default=kernels.DEFAULT)
 
 
 @kernel.command()
@@ -319,6 +352,29 @@ def build(series: str, strategies: tuple[str, ...], skip: tuple[str, ...]) -> No
     for strategy in session.strategies_of(loaded, strategies, ()):
         if not session.unsupported(backend, strategy, loaded):
             click.echo(f"{strategy.name}: {backend.prepare(loaded.chain(strategy))}")
+
+
+@kernel.command()
+@click.option(
+    "--tree", "path", required=True, metavar="PATH", type=click.Path(path_type=Path),
+    help="A git repository with a kernel; it is only read from.",
+)  # fmt: skip
+@click.option("--rev", default="HEAD", show_default=True, help="The commit, branch or tag of it.")
+@click.option("--name", default="", help="What to call it; the directory's name if not given.")
+def add(path: Path, rev: str, name: str) -> None:
+    """Make a kernel tree of your own a backend: uml:NAME.
+
+    What counts is the commit: changes that are not committed are not in it. Strategies take the
+    patch of the nearest series that is known, and "does not apply" is told of each that does not.
+    """
+    click.echo(trees.add(path, rev, name))
+
+
+@kernel.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget a tree of your own; the repository is not touched."""
+    trees.remove(name)
 
 
 @kernel.command("list")

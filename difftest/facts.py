@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unidiff.patch import PatchSet
 
 from difftest.errors import PluginError
-from difftest.kernels.series import DEFAULT, series_of
+from difftest.kernels.series import DEFAULT, patches_for
 from difftest.patching import touched_files
 from difftest.result import PatchFacts
 from difftest.strategy import BASELINE
@@ -59,7 +59,7 @@ def facts_of(
     series = set(links[0].kernel_patches).intersection(*(link.kernel_patches for link in links))
     by_age = sorted(series, key=_age)
     model = all(link.model_patch is not None for link in links)
-    run = {series_of(backend) for backend in backends if not is_model(backend)}
+    run = {patches_for(backend) for backend in backends if not is_model(backend)}
     if by_age:
         newest = max(by_age, key=lambda one: (one in run, by_age.index(one)))
         patches = [(link.name, link.kernel_patches[newest]) for link in links]
@@ -84,7 +84,7 @@ def model_of(series: str) -> str:
 
 def model_for(backend: str) -> str:
     """Return the name of the model that a kernel's outcomes are compared with."""
-    return model_of(series_of(backend))
+    return model_of(patches_for(backend) or DEFAULT)
 
 
 def is_model(backend: str) -> bool:
@@ -98,10 +98,14 @@ def misfit(name: str, facts: PatchFacts, backend: str) -> str:
     """
     if name == BASELINE:
         return ""
+    if backend in facts.refused:
+        return facts.refused[backend]
     if is_model(backend):
         return "" if facts.model else "no model patch"
-    series = series_of(backend)
-    return "" if ":" not in backend or series in facts.series else f"no patch for {series}"
+    series = patches_for(backend)
+    if series and series not in facts.series:
+        return f"no patch for {series}"
+    return ""
 
 
 def _age(series: str) -> tuple[bool, list[int], str]:

@@ -30,6 +30,11 @@ def touched_files(patch: str, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(file.path for file in files))
 
 
+def applies(patch: str, tree: Path, *, reverse: bool = False) -> bool:
+    """Say whether a patch, or with `reverse` its undoing, could be applied; changes nothing."""
+    return not _git_apply(patch, tree, "--check", *(["--reverse"] if reverse else [])).returncode
+
+
 def apply(patch: str, tree: Path, name: str) -> None:
     """Apply a patch to the files below `tree`; all of it or nothing.
 
@@ -38,6 +43,12 @@ def apply(patch: str, tree: Path, name: str) -> None:
     """
     if not patch.strip():
         return
+    done = _git_apply(patch, tree, "--verbose")
+    if done.returncode:
+        raise PatchError(f"{name} does not apply:\n{_why(patch, tree, done.stderr)}")
+
+
+def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
     # A cache below somebody's own checkout must not make git look at that one.
     environment = os.environ | {
         "GIT_CEILING_DIRECTORIES": str(tree.resolve().parent),
@@ -46,8 +57,8 @@ def apply(patch: str, tree: Path, name: str) -> None:
         "LC_ALL": "C",
     }
     try:
-        done = subprocess.run(
-            ["git", "apply", "--whitespace=nowarn", "--verbose", "-"],
+        return subprocess.run(
+            ["git", "apply", "--whitespace=nowarn", *options, "-"],
             cwd=tree,
             env=environment,
             input=patch,
@@ -57,8 +68,6 @@ def apply(patch: str, tree: Path, name: str) -> None:
         )
     except FileNotFoundError as error:
         raise ToolchainError("git is not installed: apt-get install git") from error
-    if done.returncode:
-        raise PatchError(f"{name} does not apply:\n{_why(patch, tree, done.stderr)}")
 
 
 def _why(patch: str, tree: Path, stderr: str) -> str:

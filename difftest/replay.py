@@ -40,6 +40,7 @@ class Replay(NamedTuple):
     unseen: Mapping[str, str]
     verdicts: tuple[tuple[str, Verdict], ...] = ()
     console: str = ""
+    culprit: str = ""
 
     @property
     def failed(self) -> bool:
@@ -58,9 +59,9 @@ def replay(
     backend.prepare(chain)
     with running(backend, chain) as runner:
         (outcome,) = runner.run([workload])
-        console = runner.consoles.get(0, "")
+        console, culprit = runner.consoles.get(0, ""), runner.culprits.get(0, "")
     verdicts = tuple((one.name, judge_safely(one, workload, outcome)) for one in oracles)
-    return Replay(strategy.name, backend.name, outcome, backend.unseen, verdicts, console)
+    return Replay(strategy.name, backend.name, outcome, backend.unseen, verdicts, console, culprit)
 
 
 def timeline(workload: Workload, outcome: Outcome) -> Iterator[str]:
@@ -106,6 +107,7 @@ def render(workload: Workload, replays: Sequence[Replay]) -> str:
     lines: list[str] = []
     for one in replays:
         lines += [f"{one.strategy} on {one.backend}:", *timeline(workload, one.outcome)]
+        lines += [f"        who: {one.culprit}"] if one.culprit else []
         lines += [
             f"        {name}: {verdict.value.upper()}"
             + (f": {verdict.evidence}" if verdict.evidence else "")

@@ -32,6 +32,8 @@ class PatchFacts(Full, frozen=True):
     removed: int
     assertions_removed: tuple[str, ...]
     """`BUG_ON(page)` and the like: lines that the patch takes out and does not put back."""
+    refused: dict[str, str] = msgspec.field(default_factory=dict)
+    """Why it was not run, by backend, where a backend said so."""
 
 
 class StrategyResult(Full, frozen=True):
@@ -78,7 +80,9 @@ class Witness(Full, frozen=True):
 
     `number` is its place in the run, `text` its text form, `backends` where it failed,
     `evidence` the oracle's words on the first of them. `shrunk` says that the text is what was
-    left of it when no more could be taken away without it passing on one of `backends`.
+    left of it when no more could be taken away without it passing on one of `backends`. `culprit`
+    says who did it, where the kernel shows only the symptom and a debugging one was asked; else it
+    is "".
     """
 
     strategy: str
@@ -88,6 +92,7 @@ class Witness(Full, frozen=True):
     text: str
     shrunk: bool
     evidence: str
+    culprit: str = ""
 
 
 class Control(Full, frozen=True):

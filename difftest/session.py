@@ -14,13 +14,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 import difftest
 from difftest import campaign, conform, kernels
-from difftest.assemble import result_of
+from difftest.assemble import result_of, with_culprits
 from difftest.errors import PluginError, ToolchainError, UsageError
-from difftest.facts import MODEL, is_model, model_of
+from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
-from difftest.kernels.series import series_of
+from difftest.inquiry import inquire
+from difftest.kernels.series import patches_for
 from difftest.patching import touched_files
 from difftest.settings import settings_of
 from difftest.store import Store, find_unfinished
@@ -66,7 +69,7 @@ def strategies_of(
     chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
     if not chosen:
         chosen = list(plugins.strategies.values())
-    series = [series_of(backend.name) for backend in backends if ":" in backend.name]
+    series = [series for backend in backends if (series := patches_for(backend.name))]
     return chosen + [_of_patch(path, plugins, series or [kernels.DEFAULT]) for path in patches]
 
 
@@ -113,7 +116,7 @@ def backends_of(plugins: Plugins, names: Sequence[str]) -> tuple[list[Backend], 
 
 def _with_models(names: Sequence[str], plugins: Plugins) -> list[str]:
     """Put the models of the kernels that are named in the place of "model"."""
-    models = [model_of(series_of(name)) for name in names if not is_model(name)]
+    models = [model_for(name) for name in names if not is_model(name)]
     found: list[str] = []
     for name in names:
         known = [one for one in models if one in plugins.backends]
@@ -149,8 +152,16 @@ class Session:
         return False
 
     def report(self) -> Result:
-        """Return the result of what is done; leave the Markdown report and the workloads."""
+        """Return the result of what is done; leave the Markdown report and the workloads.
+
+        When all is done, debugging kernels are asked who did what the others only show.
+        """
         result = result_of(self._store)
+        if self._store.finished:
+            plugins, known = self._context.plugins, self._context.settings.known()
+            self._store.add_culprits(inquire(plugins, known, result.witnesses))
+            told = with_culprits(result.witnesses, self._store.culprits())
+            result = replace(result, witnesses=told)
         for file, text in files(result, self._store.shrunk()).items():
             self._leave(file, text)
         markdown = self._context.plugins.reports.get("markdown")

@@ -172,6 +172,18 @@ class Store:
             row = (_pack(msgspec.msgpack.encode(shrunk)),)
             self._db.execute("INSERT INTO shrunk VALUES (?)", row)
 
+    def add_culprits(self, culprits: Mapping[tuple[str, int], str]) -> None:
+        """Note who did it, by strategy and number of the workload."""
+        packed = msgspec.json.encode([(*key, text) for key, text in culprits.items()])
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('culprits', ?)", (packed,))
+
+    def add_refusals(self, refusals: Mapping[tuple[str, str], str]) -> None:
+        """Note why strategies cannot run on backends."""
+        packed = msgspec.json.encode([(*key, text) for key, text in refusals.items()])
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('refusals', ?)", (packed,))
+
     def finish(self, timings: Mapping[str, float]) -> None:
         """Mark the run as complete; `timings` are seconds by phase."""
         packed = msgspec.json.encode(dict(timings))
@@ -187,6 +199,16 @@ class Store:
     @property
     def timings(self) -> dict[str, float]:
         return self._fact("timings", dict[str, float]) or {}
+
+    def culprits(self) -> dict[tuple[str, int], str]:
+        """Return who did it, by strategy and number of the workload, as far as that was asked."""
+        rows = self._fact("culprits", list[tuple[str, int, str]]) or []
+        return {(strategy, number): text for strategy, number, text in rows}
+
+    def refusals(self) -> dict[tuple[str, str], str]:
+        """Return why strategies cannot run on backends, by their names."""
+        rows = self._fact("refusals", list[tuple[str, str, str]]) or []
+        return {(strategy, backend): text for strategy, backend, text in rows}
 
     def workloads(self) -> dict[int, str]:
         """Return the texts by number."""

@@ -124,6 +124,8 @@ def _witness(witness: Witness, run: str) -> Iterator[str]:
     where = listing(witness.backends)
     seen = f"{witness.oracle}, {origin(witness)}, seen on {where}: {witness.evidence}"
     yield from (_plain(seen), "")
+    if witness.culprit:
+        yield from (_plain(f"Who: {witness.culprit}"), "")
     yield from _fence("text", steps(witness.text))
     yield from _fence("sh", command(witness, run))
 

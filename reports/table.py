@@ -145,6 +145,8 @@ def _witness(witness: Witness, run: str) -> Iterator[str]:
     where = listing(witness.backends)
     yield from _wrap(f"{witness.oracle}, {origin(witness)}, seen on {where}:", "  ")
     yield from _wrap(witness.evidence, "    ")
+    if witness.culprit:
+        yield from _wrap(f"who: {witness.culprit}", "      ", "    ")
     yield ""
     yield from (f"      {line}" for line in steps(witness.text))
     yield ""

@@ -96,6 +96,14 @@ class Parts:
     timings: Mapping[str, float] = field(default_factory=dict)
     attacked: list[Attack] = field(default_factory=list)
     less: list[Shrunk] = field(default_factory=list)
+    refused: dict[tuple[str, str], str] = field(default_factory=dict)
+    told: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def refusals(self) -> dict[tuple[str, str], str]:
+        return self.refused
+
+    def culprits(self) -> dict[tuple[str, int], str]:
+        return self.told
 
     def workloads(self) -> dict[int, str]:
         return self.texts

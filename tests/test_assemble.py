@@ -19,6 +19,7 @@ from made import (
 
 from difftest.assemble import result_of, same_kernels
 from difftest.errors import StoreError
+from difftest.rendering import absence
 
 if TYPE_CHECKING:
     from difftest.tally import Tally
@@ -54,6 +55,25 @@ def test_timings_are_the_only_part_that_may_differ() -> None:
     slow = result_of(replace(WHOLE, timings={"run": 9.0}))
     assert slow != result_of(WHOLE)
     assert msgspec.structs.replace(slow, timings={}) == result_of(WHOLE)
+
+
+def test_a_strategy_that_a_backend_refuses_has_no_cells_there_and_the_reason() -> None:
+    parts = campaign()
+    refused = ("remove_bug_on", "uml:6.1")
+    parts.every = [one for one in parts.every if (one.strategy, one.backend) != refused]
+    parts.refused = {refused: "does not apply: hunk 1"}
+    result = result_of(parts)
+    assert result.done == result.workloads
+    cells = [one for one in result.cells if (one.strategy, one.backend) == refused]
+    assert cells == []
+    (one,) = (one for one in result.strategies if one.name == "remove_bug_on")
+    assert absence(one, "uml:6.1") == "does not apply: hunk 1"
+
+
+def test_who_did_it_goes_to_every_witness_of_that_workload() -> None:
+    parts = replace(WHOLE, told={("unpatched", 3): "x", ("release_page", 3): "y"})
+    told = [one for one in result_of(parts).witnesses if one.culprit]
+    assert [(one.strategy, one.number, one.culprit) for one in told] == [("unpatched", 3, "x")]
 
 
 def test_a_strategy_without_a_model_patch_has_no_cells_there_and_nothing_to_conform() -> None:

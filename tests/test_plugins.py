@@ -39,10 +39,9 @@ def test_everything_bundled_is_there_in_order() -> None:
     assert list(loaded.strategies)[:2] == ["unpatched", "remove_bug_on"]
     assert next(iter(loaded.oracles)) == "no_kernel_bug"
     assert list(loaded.reports) == ["table", "markdown", "json"]
-    assert list(loaded.backends) == [
-        *("model:5.10", "model", "model:6.12"),
-        *("uml:5.10", "uml:6.1", "uml:6.12"),
-    ]
+    models = ["model:5.10", "model", "model:6.12"]
+    kernels = ["uml:5.10", "uml:6.1", "uml:6.12", "uml:6.1+debug", "uml:6.12+debug"]
+    assert list(loaded.backends) == [*models, *kernels]
 
 
 def test_a_run_that_names_no_backend_needs_one_kernel() -> None:

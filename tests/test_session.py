@@ -34,6 +34,7 @@ def test_a_backend_that_is_no_default_is_taken_by_name() -> None:
         (("model",), {"6.1"}),
         (("model", "uml:6.1"), {"6.1"}),
         (("uml:6.12", "uml:5.10"), {"5.10", "6.12"}),
+        (("uml:6.1+debug",), {"6.1"}),
     ],
 )
 def test_a_patch_file_is_for_the_kernels_of_the_run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from made import BUG, BUNDLED, CRASHED, HUNG, RELEASE_PAGE, Parts, campaign, run, settings
 
@@ -59,6 +60,23 @@ def test_a_stored_run_gives_the_same_result(run_directory: Path) -> None:
         assert result_of(store) == result_of(parts)
 
 
+def test_who_did_it_is_kept(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "runs", SETTINGS) as store:
+        assert store.culprits() == {}
+        store.add_culprits({("unpatched", 3): "x"})
+        store.add_culprits({("unpatched", 4): "y"})
+    with Store.open(tmp_path / "runs" / "0001") as store:
+        assert store.culprits() == {("unpatched", 4): "y"}
+
+
+def test_refusals_are_kept(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "runs", SETTINGS) as store:
+        assert store.refusals() == {}
+        store.add_refusals({("unpatched", "uml:x"): "no"})
+    with Store.open(tmp_path / "runs" / "0001") as store:
+        assert store.refusals() == {("unpatched", "uml:x"): "no"}
+
+
 def test_settings_survive_with_their_strategies(run_directory: Path) -> None:
     with Store.open(run_directory / FILE) as store:
         assert store.settings == SETTINGS
@@ -76,6 +94,7 @@ def test_bases_are_kept_so_that_a_run_renders_without_their_plugin(tmp_path: Pat
         settings([BUNDLED[4]], known=())
 
 
+@settings_of_hypothesis(deadline=None)
 @given(st.lists(tallies, max_size=4))
 def test_what_is_put_in_comes_out_and_the_first_of_a_shard_stays(
     tmp_path_factory: pytest.TempPathFactory, shards: list[Tally]

@@ -29,6 +29,11 @@ class Runner(Protocol):
         """After `run`: what guests printed that did not finish, by the position of the workload."""
         ...
 
+    @property
+    def culprits(self) -> Mapping[int, str]:
+        """After `run`: whom a kernel names for what went wrong, by the position of the workload."""
+        ...
+
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         """Run workloads, each in fresh state, and yield an outcome for each, in their order."""
         ...
@@ -86,6 +91,10 @@ def running(backend: Backend, chain: Sequence[Strategy]) -> Iterator[Runner]:
 def difftest_backends() -> Sequence[Backend]:
     from difftest.backends.model import ModelBackend  # noqa: PLC0415 - they import the protocol
     from difftest.backends.uml import UmlBackend  # noqa: PLC0415
-    from difftest.kernels import SERIES  # noqa: PLC0415
+    from difftest.kernels import DEBUG, SERIES, known  # noqa: PLC0415
 
-    return (*map(ModelBackend, SERIES), *map(UmlBackend, SERIES.values()))
+    series = known().values()
+    models = map(ModelBackend, SERIES)
+    plain = map(UmlBackend, series)
+    debug = (UmlBackend(one, DEBUG) for one in series if one.debug)
+    return (*models, *plain, *debug)

@@ -42,6 +42,17 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
         "WARNING at {file} {where}",
     ),
     (
+        re.compile(r"BUG: KASAN: (?P<what>[\w-]+) in _*(?P<function>\w+)"),
+        Ending.CRASHED,
+        "KASAN: {what} in {function}",
+    ),
+    (
+        # Lockdep; what it says of UML's own fork ("suspicious RCU usage") is no lock's affair.
+        re.compile(r"^(?:\[[ \d.]+\] )?WARNING: (?P<what>[a-z ]*lock[a-z ]*\w)", re.MULTILINE),
+        Ending.CRASHED,
+        "WARNING: {what}",
+    ),
+    (
         re.compile(r"BUG: (?P<what>Bad (?:page|rss-counter) (?:state|map|cache)\w*)"),
         Ending.CRASHED,
         "BUG: {what}",

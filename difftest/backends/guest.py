@@ -18,11 +18,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from difftest import kernels
-from difftest.backends import console, cpu
+from difftest.backends import console, cpu, culprit
 from difftest.backends.boot import Boot
 from difftest.backends.channel import Channel
 from difftest.backends.program import Ended
 from difftest.backends.transcript import Transcript
+from difftest.errors import PatchError
 from difftest.guest.build import agent
 from difftest.outcome import Ending, Outcome
 from difftest.workload.codec import to_text
@@ -66,23 +67,32 @@ class GuestBackend(abc.ABC):
     def __init__(self, name: str, series: Series, flavour: Flavour) -> None:
         self.name = name
         self._series = series
+        self._patches = series.like or series.name
         self._flavour = flavour
 
     def supports(self, strategy: Strategy) -> str:
-        if self._series.name in strategy.kernel_patches:
-            return ""
-        return f"no patch for {self._series.name}"
+        if self._patches not in strategy.kernel_patches:
+            return f"no patch for {self._patches}"
+        # Of a stacked one this is known when those below it are applied.
+        if self._series.like and not strategy.base:
+            try:
+                kernels.digest(self._series.name, self._of([strategy]), self._flavour)
+            except PatchError as error:
+                return f"does not apply: {' '.join(str(error).split())}"
+        return ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
         agent()
         return self._kernel(chain).digest
 
     def _kernel(self, chain: Sequence[Strategy]) -> kernels.Kernel:
-        series = self._series.name
-        patches = [
-            kernels.Patch(f"strategy {one.name}", one.kernel_patches[series]) for one in chain
+        return kernels.build(self._series.name, self._of(chain), self._flavour, chain[-1].name)
+
+    def _of(self, chain: Sequence[Strategy]) -> list[kernels.Patch]:
+        return [
+            kernels.Patch(f"strategy {one.name}", one.kernel_patches[self._patches])
+            for one in chain
         ]
-        return kernels.build(series, patches, self._flavour, chain[-1].name)
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[GuestRunner]:
@@ -138,9 +148,10 @@ class GuestRunner:
         self._cpu = number
         self._renamed = renamed
         self.consoles: dict[int, str] = {}
+        self.culprits: dict[int, str] = {}
 
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
-        self.consoles = {}
+        self.consoles, self.culprits = {}, {}
         texts = [to_text(workload) for workload in workloads]
         attempts = first = 0
         with Channel(texts) as channel:
@@ -154,33 +165,36 @@ class GuestRunner:
                     self.consoles[first] = boot.console
                     yield from [boot.unfinished()] * (len(texts) - first)
                     return
-                for outcome, last_words in self._seen(boot, texts[first:]):
+                for outcome, last_words, owners in self._seen(boot, texts[first:]):
                     if last_words:
                         self.consoles[first] = last_words
+                    if told := culprit.of_pages(owners) or culprit.of_console(last_words):
+                        self.culprits[first] = told
                     yield outcome
                     first += 1
 
-    def _seen(self, boot: Boot, texts: list[str]) -> Iterator[tuple[Outcome, str]]:
+    def _seen(self, boot: Boot, texts: list[str]) -> Iterator[tuple[Outcome, str, Sequence[str]]]:
         """Yield an outcome for each workload begun in a boot, with a console if it did not finish.
 
+        The third is the stacks that allocated the pages it left, where the kernel knows them.
         `texts` are those that the boot was to play, from its first on.
         """
-        complaint = boot.complaint
+        complaint, owners = boot.complaint, boot.transcript.owners
         begun = boot.transcript.outcomes + ([] if boot.finished else [boot.unfinished()])
         if complaint is None or complaint.fatal:
-            for outcome in begun:
+            for number, outcome in enumerate(begun):
                 ended = outcome.ending is not Ending.FINISHED
-                yield outcome, boot.console if ended else ""
+                yield outcome, boot.console if ended else "", owners.get(number, ())
         elif len(begun) == 1:
             outcome = Outcome(complaint.ending, begun[0].trace, complaint.title)
-            yield outcome, boot.console
+            yield outcome, boot.console, owners.get(0, ())
         else:
             # The kernel complained and went on ("Bad page state"): find out over which workload.
             for text in texts[: len(begun)]:
                 with Channel([text]) as channel:
                     alone = self._boot(channel, 0)
                 if alone.never_came_up:
-                    yield alone.unfinished(), alone.console
+                    yield alone.unfinished(), alone.console, ()
                 else:
                     yield from self._seen(alone, [text])
 

@@ -86,6 +86,7 @@ def load(patches: tuple[tuple[str, str], ...]) -> code.Code:
 
 class ModelRunner:
     consoles: Mapping[int, str] = MappingProxyType({})
+    culprits: Mapping[int, str] = MappingProxyType({})
 
     def __init__(self, patched: code.Code) -> None:
         self._code = patched

@@ -28,6 +28,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     held: int | None = None
     done: int | None = None
     error: str | None = None
+    owner: str | None = None
     end: int | None = None
 
 
@@ -45,6 +46,8 @@ class Transcript:
         self.complete = False
         self.error = ""
         self.outcomes: list[Outcome] = []
+        #: The stacks that allocated what a workload left, by its place among the outcomes.
+        self.owners: dict[int, list[str]] = {}
         self._first = first
         self._total = total
         self._restart()
@@ -71,6 +74,8 @@ class Transcript:
             self._state = State(line.files, line.filler, line.maps, line.mlocked)
         elif line.done is not None and line.left is not None and line.held is not None:
             self._done(line.done, line.left, line.held)
+        elif line.owner is not None and self.outcomes:
+            self.owners.setdefault(len(self.outcomes) - 1, []).append(line.owner)
         elif line.error is not None:
             self.error = line.error
         elif line.end == self._total == self._next():

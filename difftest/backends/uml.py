@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from difftest.backends.channel import Channel
     from difftest.backends.program import Program
-    from difftest.kernels import Series
+    from difftest.kernels import Flavour, Series
 
 MEMORY = 64
 """MiB of a guest. The largest workload needs 1 MB; with less than 32 the kernel grows stingy."""
@@ -42,9 +42,9 @@ _ARGUMENTS = (
 
 
 class UmlBackend(GuestBackend):
-    def __init__(self, series: Series) -> None:
-        super().__init__(f"uml:{series.name}", series, kernels.UML)
-        self.default = series.name == kernels.DEFAULT
+    def __init__(self, series: Series, flavour: Flavour = kernels.UML) -> None:
+        super().__init__(f"uml:{series.name}{flavour.suffix}", series, flavour)
+        self.default = series.name == kernels.DEFAULT and flavour is kernels.UML
 
     def missing(self) -> str:
         try:
@@ -54,7 +54,7 @@ class UmlBackend(GuestBackend):
         return ""
 
     def _machine(self, kernel: kernels.Kernel, initrd: Path) -> UmlMachine:
-        return UmlMachine(kernel.linux, initrd, SILENCE)
+        return UmlMachine(kernel.linux, initrd, SILENCE, self._flavour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class UmlMachine:
     linux: Path
     initrd: Path
     silence: float
+    flavour: Flavour
 
     def command(self, channel: Channel) -> Sequence[str | Path]:
         return self._command(MEMORY, f"iomem=mmapper,/proc/self/fd/{channel.fd}")
@@ -77,7 +78,8 @@ class UmlMachine:
             "-R",
             self.linux,
             *_ARGUMENTS,
-            f"mem={memory}M",
+            *self.flavour.arguments,
+            f"mem={memory * self.flavour.memory}M",
             f"initrd={self.initrd}",
             f"uml_dir={self.initrd.parent}/",
             *arguments,

@@ -64,6 +64,7 @@ int main(void)
 	mount("proc", "/proc", "proc", 0, NULL);
 	channel_open();
 	text = channel_workloads(&first);
+	owner_init();
 	world_init();
 	userfault_init();
 	copy_init();

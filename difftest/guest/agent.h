@@ -153,6 +153,11 @@ void copy_drop_source(void);
 void copy_close_source(void);
 void copy_kill(void);
 
+/* owner.c: which pages are held that were not when owner_note() looked. */
+void owner_init(void);
+void owner_note(void);
+void owner_report(void);
+
 /* play.c */
 void play(struct workload *workload, int number);
 void play_window(struct step *copy, int window);

@@ -20,7 +20,8 @@ from difftest.toolchain import (
 SOURCES = Path(__file__).parent
 
 #: Static: a program is all there is in the guest's file system.
-_COMMAND = ("gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o")
+STATIC = ("gcc", "-static", "-O2", "-pthread")
+_COMMAND = (*STATIC, "-Wall", "-Wextra", "-Werror", "-o")
 
 #: What the linker says when only the shared C library is there.
 _NO_STATIC_LIBC = ("cannot find -lc", "cannot find -lpthread")
@@ -34,6 +35,11 @@ def agent(sources: Path = SOURCES) -> Path:
 def attack(sources: Path = SOURCES / "attack") -> Path:
     """Return the compiled attack, as `agent`."""
     return _program("attack", sources)
+
+
+def launcher() -> Path:
+    """Return the compiled program that starts a self-test of the kernel's own."""
+    return _program("launcher", SOURCES / "selftest")
 
 
 def _program(name: str, sources: Path) -> Path:

@@ -463,7 +463,7 @@ static long play_once(struct workload *workload, int number)
 /*
  * A kernel allocates a page for good when something is used for the first
  * time; a leak comes each time. So one that shows is played again, and only
- * the last time counts.
+ * the last time counts, with who holds the pages then.
  */
 void play(struct workload *workload, int number)
 {
@@ -473,6 +473,13 @@ void play(struct workload *workload, int number)
 	if (!buffer)
 		buffer = mmap(NULL, MAX_BLOCKS * PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	while (play_once(workload, number) && number >= 0 && again--)
+	while (play_once(workload, number) && number >= 0) {
+		if (!again--) {
+			owner_report();
+			break;
+		}
+		if (!again)
+			owner_note();
 		out_rewind(mark);
+	}
 }

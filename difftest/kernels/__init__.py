@@ -6,12 +6,13 @@ from __future__ import annotations
 from difftest.kernels import cache, source
 from difftest.kernels.build import base_name, build, digest
 from difftest.kernels.cache import CachedKernel, Kernel, list_kernels
-from difftest.kernels.flavour import FLAVOURS, UML, Flavour
-from difftest.kernels.series import DEFAULT, SERIES, Series
+from difftest.kernels.flavour import DEBUG, FLAVOURS, UML, Flavour
+from difftest.kernels.series import DEFAULT, SERIES, Series, known
 from difftest.kernels.source import fetch
 from difftest.kernels.tree import Patch
 
 __all__ = (
+    "DEBUG",
     "DEFAULT",
     "FLAVOURS",
     "SERIES",
@@ -25,6 +26,7 @@ __all__ = (
     "clean",
     "digest",
     "fetch",
+    "known",
     "list_kernels",
 )
 
@@ -37,7 +39,7 @@ def clean(everything: bool = False) -> int:  # noqa: FBT001, FBT002 -- reads wel
     """
     if everything:
         return cache.clean()
-    names = {source.directory_name(series) for series in SERIES}
-    had = [one for one in SERIES if cache.finished("sources", source.directory_name(one))]
+    names = {source.directory_name(series) for series in known()}
+    had = [one for one in known() if cache.finished("sources", source.directory_name(one))]
     names |= {base_name(one, flavour) for one in had for flavour in FLAVOURS}
     return cache.clean(keep=frozenset(names))

@@ -8,9 +8,10 @@ Layout, below the directory that `root()` names:
                            build/ and info.json: that source, configured and compiled
     kernels/DIGEST/        linux, gen_init_cpio and info.json: what a strategy's build leaves
     agents/HASH/           the guest agent (difftest.guest.build)
+    trees/NAME/            info.json: a user's own tree (difftest.kernels.trees)
     locks/  tmp/           who makes what just now; what a dead process left in tmp/ is swept
 
-A directory under the first four was made in tmp/ and renamed: if it is there, it is whole.
+A directory under the first five was made in tmp/ and renamed: if it is there, it is whole.
 """
 
 from __future__ import annotations

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from difftest.kernels import cache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,22 +20,29 @@ class Series:
     `release` is the Debian release that has its source as a package. `renamed` leads from file
     and function, as that series names it, to the model's name (without leading underscores):
     crash titles are told with it, so that one crash has one title everywhere. What it does in
-    another way is in the model: `difftest/model/series/`.
+    another way is in the model: `difftest/model/series/`. `debug` says that it can be built as
+    DEBUG: KASAN came to User-mode Linux with 6.0. `like` is set for a user's own tree
+    (difftest.kernels.trees): the series whose patches are for it, too.
     """
 
     name: str
     release: str
     renamed: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
+    debug: bool = True
+    like: str = ""
 
 
 DEFAULT = "6.1"
 """The series that runs when none is named. The model is written after its code."""
 
+TREES = "trees"
+"""What the cache calls the notes on a user's own trees."""
+
 SERIES: Mapping[str, Series] = MappingProxyType(
     {
         one.name: one
         for one in (
-            Series(name="5.10", release="bullseye"),
+            Series(name="5.10", release="bullseye", debug=False),
             Series(name=DEFAULT, release="bookworm"),
             Series(
                 name="6.12",
@@ -46,6 +55,22 @@ SERIES: Mapping[str, Series] = MappingProxyType(
 )
 
 
-def series_of(backend: str) -> str:
-    """Return the series that a backend of that name runs or models: "6.1" for "uml:6.1+debug"."""
-    return backend.partition(":")[2].partition("+")[0] or DEFAULT
+def name_in(backend: str) -> str:
+    """Return the series that a backend's name ends in, without a flavour: "6.1", or ""."""
+    return backend.partition(":")[2].partition("+")[0]
+
+
+def known() -> dict[str, Series]:
+    """Return all series by name: SERIES, then the user's own trees."""
+    trees = sorted(path.parent for path in (cache.root() / TREES).glob("*/info.json"))
+    own = {path.name: cache.info(path)["like"] for path in trees}
+    return {
+        **SERIES,
+        **{name: replace(SERIES[like], name=name, like=like) for name, like in own.items()},
+    }
+
+
+def patches_for(backend: str) -> str:
+    """Return the series whose patches a backend takes, "" if that is not known or not one."""
+    one = known().get(name_in(backend))
+    return (one.like or one.name) if one else ""

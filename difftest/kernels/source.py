@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel sources: Debian's package of a series, made ready to take the fixes under test."""
+"""Kernel sources: Debian's package or a user's tree, made ready to take the fixes under test."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from importlib import resources
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from difftest import patching
 from difftest.errors import ToolchainError, UsageError
-from difftest.kernels import apt, cache
-from difftest.kernels.series import SERIES
+from difftest.kernels import apt, cache, trees
+from difftest.kernels.series import SERIES, TREES, known
 from difftest.progress import progress
-from difftest.toolchain import DISK_NEEDED, disk_full, require, run
+from difftest.toolchain import DISK_NEEDED, CommandError, disk_full, require, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 #: tar reports every so many records of 10 KiB.
 _RECORDS = 500
@@ -29,8 +29,8 @@ def fetch(series: str) -> Path:
     Downloads and unpacks it if it is not in the cache. Raises UsageError for a series that is not
     in SERIES, and ToolchainError if it cannot be had here.
     """
-    if series not in SERIES:
-        raise UsageError(f"no kernel series {series!r}: the choice is {', '.join(SERIES)}")
+    if series not in (choice := known()):
+        raise UsageError(f"no kernel series {series!r}: the choice is {', '.join(choice)}")
     return _fetched(series) / "tree"
 
 
@@ -59,35 +59,66 @@ def _fetched(series: str) -> Path:
         return cache.finished("sources", name) or _make(series, name)
 
 
+def _tree(series: str) -> Mapping[str, Any] | None:
+    """Return what is noted of a series that is a user's own tree."""
+    place = cache.finished(TREES, series)
+    return cache.info(place) if place else None
+
+
 def _patches(series: str) -> dict[str, str]:
-    folder = resources.files("difftest.kernels") / "patches" / series
-    files = sorted(folder.iterdir(), key=lambda file: file.name)
-    return {file.name: file.read_text(encoding="utf-8") for file in files}
+    if tree := _tree(series):
+        every = trees.patches_of(tree["like"])
+        return {name: every[name] for name in tree["patches"]}
+    return trees.patches_of(series)
 
 
 def _recipe(series: str) -> str:
-    """Return a hash of what is done to the package's source."""
-    return hashlib.sha256(repr(_patches(series)).encode()).hexdigest()[:12]
+    """Return a hash of what is done to the source, and of the source that a tree has."""
+    tree = _tree(series)
+    parts = (_patches(series), tree["commit"]) if tree else _patches(series)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def _make(series: str, name: str) -> Path:
-    require("apt-get", "dpkg-deb", "tar", "xz", "git")
-    package = f"linux-source-{series}"
+    tree = _tree(series)
     with cache.workdir(f"source-{series}") as work:
         if shutil.disk_usage(work).free < DISK_NEEDED:
             raise disk_full(work)
-        deb = apt.download(package, SERIES[series].release, work)
-        with deb.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        package_version = run(["dpkg-deb", "--field", deb.name, "Version"], where=work).strip()
         made = work / "made"
-        _unpack(deb, package, made / "tree")
+        facts = _export(series, tree, made, work) if tree else _download(series, made, work)
         for file_name, text in _patches(series).items():
             patching.apply(
-                text, made / "tree", f"{file_name} of series {series} ({package_version})"
+                text, made / "tree", f"{file_name} of series {series} ({facts['version']})"
             )
-        cache.note(made, package=package, version=package_version, sha256=sha256)
+        cache.note(made, **facts)
         return cache.publish(made, "sources", name)
+
+
+def _export(series: str, tree: Mapping[str, Any], made: Path, work: Path) -> dict[str, str]:
+    """Take the source from a user's tree; return what names it."""
+    with progress(f"exporting {series} from {tree['repository']}", 1, "commit") as bar:
+        try:
+            trees.export(Path(tree["repository"]), tree["commit"], made / "tree", work)
+        except CommandError as error:
+            raise ToolchainError(
+                f"the tree {series} at {tree['repository']} cannot be read, or has no commit "
+                f"{tree['commit']} any more: {error.output.strip()}\n"
+                f"Remove it (`difftest kernel remove {series}`) and add it again"
+            ) from None
+        bar.add()
+    return {"package": "git", "version": tree["version"], "sha256": tree["commit"]}
+
+
+def _download(series: str, made: Path, work: Path) -> dict[str, str]:
+    """Get the source from the distribution; return what names it."""
+    require("apt-get", "dpkg-deb", "tar", "xz", "git")
+    package = f"linux-source-{series}"
+    deb = apt.download(package, SERIES[series].release, work)
+    with deb.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    version = run(["dpkg-deb", "--field", deb.name, "Version"], where=work).strip()
+    _unpack(deb, package, made / "tree")
+    return {"package": package, "version": version, "sha256": sha256}
 
 
 def _unpack(deb: Path, package: str, tree: Path) -> None:

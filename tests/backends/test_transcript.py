@@ -34,6 +34,14 @@ def test_a_whole_boot_is_read() -> None:
     assert (second.left, second.held) == (1, 2)
 
 
+def test_who_holds_pages_belongs_to_the_workload_before() -> None:
+    owners = [b'{"owner":"a b "}', b'{"owner":"c "}']
+    transcript = Transcript(4, 6)
+    transcript.read([*LINES[:9], *owners, LINES[9]])
+    assert transcript.complete
+    assert transcript.owners == {1: ["a b ", "c "]}
+
+
 @pytest.mark.parametrize("count", range(len(LINES)))
 def test_a_boot_that_ends_anywhere_is_not_complete(count: int) -> None:
     transcript = Transcript(4, 6)
@@ -67,6 +75,7 @@ def test_a_line_that_is_missing_is_noticed(number: int) -> None:
         b'{"at":"0","ret":0,"used":0,"more":1}',
         b'{"left":0,"done":4}',
         b'{"end":7}',
+        b'{"owner":1}',
         b"\xff\xfe",
         b'{"at":"0","ret":0,"us',
     ],

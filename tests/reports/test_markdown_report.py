@@ -63,6 +63,15 @@ def test_the_smallest_workload_is_the_one_shown() -> None:
     assert PAGE.count("```text") == len({one.strategy for one in WHOLE.witnesses})
 
 
+def test_who_did_it_stands_beside_the_workload() -> None:
+    assert "Who: " not in PAGE
+    parts = campaign()
+    parts.told = {("unpatched", 3): "allocated by x < y"}
+    page = MarkdownReport().render(result_of(parts))
+    assert "\n\nWho: allocated by x < y\n\n```text\n" in page
+    assert page.count("Who: ") == 1
+
+
 def test_failed_checks_are_bold() -> None:
     page = MarkdownReport().render(result_of(campaign(lambda _, number: run(number))))
     assert "- **FAILED** unpatched fails no_kernel_bug on model: not caught in any" in page

@@ -59,6 +59,13 @@ def test_the_smallest_failing_workload_can_be_read_and_replayed() -> None:
     ) in flat(PAGE)
 
 
+def test_who_did_it_stands_beside_the_workload() -> None:
+    assert "who: " not in PAGE
+    parts = campaign()
+    parts.told = {("unpatched", 3): "allocated by x < y"}
+    assert TableReport().render(result_of(parts)).count("\n    who: allocated by x < y\n\n") == 1
+
+
 def test_the_decision_comes_last_with_its_reasons() -> None:
     last = flat(PAGE[PAGE.index("Recommended: release_page") :])
     assert "no failure in 2000 workloads on model and uml:6.1" in last
