@@ -21,6 +21,7 @@
 #define MAX_COPY 8		/* pages of one UFFDIO_COPY */
 #define MAX_BLOCKS 64		/* blocks of the mount */
 #define MAX_STEPS 64		/* steps of one workload, windows included */
+#define MAX_COPIES 16		/* UFFDIO_COPYs of one workload */
 #define MAX_BEGINS 3		/* copies in flight that were begun */
 #define MAX_DEPTH 3
 

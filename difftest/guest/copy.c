@@ -20,8 +20,7 @@
 
 #define SOURCE_BASE 0x30000000UL
 #define SLOT ((MAX_COPY + 1) * PAGE)
-#define SLOTS 16			/* copies of one workload */
-#define ARENA (SLOTS * SLOT)
+#define ARENA (MAX_COPIES * SLOT)
 
 struct flight {
 	int watch;			/* the source's userfaultfd, -1: closed */
@@ -123,8 +122,8 @@ static void place_source(struct flight *f, const char *letters, long shift)
 {
 	int count = strlen(letters), pages = count - (shift > 0), i, run;
 
-	if (f->slots == SLOTS || count > MAX_COPY)
-		die("more than %d copies or %d pages", SLOTS, MAX_COPY);
+	if (f->slots == MAX_COPIES || count > MAX_COPY)
+		die("more than %d copies or %d pages", MAX_COPIES, MAX_COPY);
 	f->source = f->arena + f->slots++ * SLOT;
 	for (i = 0; i < pages; i++)
 		fill_page(f->staging + shift + i * PAGE, tag_of(f->step, i));

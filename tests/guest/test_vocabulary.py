@@ -35,6 +35,7 @@ def test_limits_are_the_same_on_both_sides() -> None:
         "MAX_COPY",
         "MAX_BLOCKS",
         "MAX_STEPS",
+        "MAX_COPIES",
         "MAX_BEGINS",
     ):
         assert int(theirs[name]) == getattr(limits, name), name
