@@ -68,6 +68,13 @@ DIFFERENCES = (
         {"5.10": 2, "6.1": 2, "6.12": 2},
     ),
     Difference(
+        "5.10 does not mlock private memory that would have to be copied first",
+        "mount blocks=4\nfile pages=1\nmap_anonymous pages=2\n"
+        "copy map=0 page=0 source=RR\nfork\nmlock map=0\n",
+        state("mlocked"),
+        {"5.10": 0, "6.1": 2, "6.12": 2},
+    ),
+    Difference(
         "6.12 writes the field when mappings change",
         f"{FILE}remove_begin map=0 page=0 pages=1\ncopy map=0 page=0 source=R\n",
         step("1"),
