@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bare loop, what the guest agent is measured against: the system calls of
- * set-up, operations, windows and tear-down as difftest/guest makes them, and
- * nothing else. No text is parsed, nothing is observed, no page is tagged, no
- * line is written but the last: how long it all took.
+ * The bare loop, what the guest agent is measured against: the system calls
+ * that difftest/guest makes, and nothing else. No text is parsed, nothing that
+ * is read is looked at, no page is tagged, no line is written but the last: how
+ * long it all took. Without OBSERVE it also leaves out the calls that only
+ * look: then it is what a test would cost that judges nothing.
  */
 #include "agent.h"
 
@@ -19,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,16 +44,69 @@ static int root, filler, files, maps, fds[MAX_FILES];
 static long filler_pages, pages_of[MAX_MAPS];
 static long right;
 
-/* That the loop does the same is shown by the results of its calls. */
-static void expect(long expected, long ret)
-{
-	right += ret == expected;
-}
-
 static void must(bool good, const char *what)
 {
 	if (!good)
 		die("%s: %s", what, strerror(errno));
+}
+
+#ifdef OBSERVE
+static int pagemap, vmstat;
+
+static void observe_used(void)
+{
+	struct statfs fs;
+
+	must(!fstatfs(root, &fs), "fstatfs");
+}
+
+static void observe_state(void)
+{
+	static uint64_t entry[MAX_MAPS * (MAX_PAGES + 2)];
+	static unsigned char cached[MAX_FILES * MAX_PAGES];
+	char *probe = (char *)MAP_BASE + MAX_MAPS * MAP_STRIDE;
+	struct stat st;
+	int i;
+
+	for (i = 0; i < files; i++)
+		must(mmap(probe + i * MAX_PAGES * PAGE, MAX_PAGES * PAGE,
+			  PROT_NONE, MAP_SHARED | MAP_FIXED, fds[i],
+			  0) != MAP_FAILED, "probe");
+	must(!mincore(probe, files * MAX_PAGES * PAGE, cached), "mincore");
+	must(pread(pagemap, entry, maps * MAP_STRIDE / PAGE * sizeof(*entry),
+		   MAP_BASE / PAGE * sizeof(*entry)) > 0, "pagemap");
+	for (i = 0; i < files; i++)
+		must(!fstat(fds[i], &st) &&
+			     pread(fds[i], buffer, MAX_PAGES * PAGE, 0) >= 0,
+		     "file");
+	must(filler < 0 || !fstat(filler, &st), "filler");
+}
+
+static void observe_end(void)
+{
+	static char text[8192];
+
+	must(pread(vmstat, text, sizeof(text), 0) > 0, "/proc/vmstat");
+}
+#else
+static void observe_used(void)
+{
+}
+
+static void observe_state(void)
+{
+}
+
+static void observe_end(void)
+{
+}
+#endif
+
+/* That the loop does the same is shown by the results of its calls. */
+static void expect(long expected, long ret)
+{
+	right += ret == expected;
+	observe_used();
 }
 
 static long result(long value)
@@ -119,8 +174,10 @@ static void map(int file, int offset, int pages)
 
 static void end(void)
 {
+	observe_state();
 	close_range(root + 1, ~0U, 0);
-	munmap((void *)MAP_BASE, MAX_MAPS * MAP_STRIDE);
+	munmap((void *)MAP_BASE,
+	       MAX_MAPS * MAP_STRIDE + MAX_FILES * MAX_PAGES * PAGE);
 	if (arena_torn)
 		map_arena();
 	else if (slots)
@@ -128,8 +185,10 @@ static void end(void)
 			MADV_DONTNEED);
 	arena_torn = false;
 	slots = 0;
+	observe_used();
 	close(root);
 	must(!umount2("/m", 0), "umount");
+	observe_end();
 }
 
 static long write_pages(int fd, int page, int pages)
@@ -245,6 +304,7 @@ static void watch(int windows, const run *window)
 			break;
 		must(read(b, &message, sizeof(message)) == sizeof(message),
 		     "read userfaultfd");
+		observe_used();
 		if (i < windows)
 			window[i++]();
 		resolve((char *)(uintptr_t)(message.arg.pagefault.address &
@@ -315,6 +375,10 @@ int main(void)
 	must(!mount("proc", "/proc", "proc", 0, NULL), "/proc");
 	channel_open();
 	mkdir("/m", 0700);
+#ifdef OBSERVE
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	vmstat = open("/proc/vmstat", O_RDONLY);
+#endif
 	staging = pages(MAX_COPY);
 	buffer = pages(MAX_BLOCKS);
 	a = open_userfaultfd();

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 from difftest.guest.build import SOURCES
 from difftest.outcome import Step
 from difftest.workload.codec import fields_of
-from difftest.workload.ops import Copy, Fill
+from difftest.workload.ops import (
+    Copy,
+    Fill,
+    Free,
+    Munmap,
+    MunmapSource,
+    Punch,
+    Truncate,
+    Unregister,
+    Write,
+    Zeropage,
+)
+from difftest.workload.workload import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +34,24 @@ if TYPE_CHECKING:
 BARE = Path(__file__).with_name("bare.c")
 
 
-def build(workloads: Sequence[Workload], outcomes: Sequence[Outcome], folder: Path) -> Path:
+#: The operations that the loop can do.
+_OPS = (Copy, Zeropage, Write, Fill, Free, Truncate, Punch, Munmap, Unregister, MunmapSource)
+
+
+def knows(workload: Workload) -> bool:
+    """Whether the loop can do a workload: one with shared mappings of files, and nothing rare."""
+    return (
+        bool(workload.blocks)
+        and not workload.memfds
+        and all(one.kind is Kind.SHARED for one in workload.maps)
+        and all(type(op) in _OPS and "U" not in getattr(op, "source", "")
+                for _, op in workload.places())
+    )  # fmt: skip
+
+
+def build(
+    workloads: Sequence[Workload], outcomes: Sequence[Outcome], folder: Path, *, observe: bool
+) -> Path:
     """Compile the loop over these workloads; `outcomes` are theirs on the kernel it will run on."""
     functions = []
     for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True)):
@@ -31,10 +60,11 @@ def build(workloads: Sequence[Workload], outcomes: Sequence[Outcome], folder: Pa
     calls = sum(function.count("expect(") for function in functions)
     table = f"#define CALLS {calls}\nstatic void (*const workloads[])(void) = {{ {names} }};"
     (folder / "workloads.inc").write_text("\n".join([*functions, table, ""]), encoding="utf-8")
-    program = folder / "bare"
+    program = folder / ("observing" if observe else "bare")
     subprocess.run(
         [
             "gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread",
+            *(["-DOBSERVE"] if observe else []),
             f"-I{SOURCES}", f"-I{folder}", "-o", program, BARE, SOURCES / "channel.c",
         ],
         check=True,
