@@ -150,6 +150,7 @@ class Attack(Full, frozen=True):
 
     `setting` is that of vm.unprivileged_userfaultfd, `default` whether the kernel comes with it.
     `crashed` and `default` are None if not known; `how` has the way, or what was in the way.
+    A race that can be won need not be won in every run.
     """
 
     strategy: str
@@ -192,7 +193,7 @@ class Result(Full, frozen=True, kw_only=True):
     attacks: tuple[Attack, ...]
     decision: Decision
     timings: dict[str, float]
-    """Seconds, by phase: the only part that may differ between equal runs."""
+    """Seconds, by phase: the only part that may differ between equal runs, but for `attacks`."""
 
 
 def encode(result: Result) -> str:

@@ -40,9 +40,9 @@ def judged(text: str, *, setting: int = 0, given_up: bool = False) -> Attack:
     ("text", "crashed", "how"),
     [
         (NOBODY + SURE + CRASH, True, f"at will: {BUG}"),
-        (NOBODY + RACE + CRASH, True, f"by a race, within 10 tries: {BUG}"),
+        (NOBODY + RACE + CRASH, True, f"by a race, within 15 tries: {BUG}"),
         (NOBODY + SURE + '{"copy":12}\n' + END, False, "the copy returned ENOMEM"),
-        (NOBODY + RACE + END, False, "not reached by a race, in 10 tries"),
+        (NOBODY + RACE + END, False, "not reached by a race, in 15 tries"),
         (NOBODY + REFUSED + END, False, "userfaultfd() is refused: EPERM"),
     ],
 )
@@ -107,7 +107,7 @@ def test_an_unprivileged_user_crashes_the_unpatched_kernel(series: str) -> None:
         assert (sure.default, race.default) == (False, True)
         assert race.crashed is not None
     if series == "6.1":  # on 6.12 copies are too short for the race to be won each time
-        assert (race.crashed, race.how) == (True, f"by a race, within 10 tries: {BUG}")
+        assert (race.crashed, race.how) == (True, f"by a race, within 15 tries: {BUG}")
 
 
 @pytest.mark.kernel

@@ -37,7 +37,6 @@
 
 #define PAGE 4096UL
 #define PAGES 8192UL		/* of the destination, and blocks of the tmpfs */
-#define COPY_NS 30000000	/* how long the copy of a race should take */
 #define NOBODY 65534
 #define SETTING "/proc/sys/vm/unprivileged_userfaultfd"
 
@@ -174,48 +173,14 @@ static _Noreturn void *copy_again_and_again(void *unused)
 	check(!sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }),
 	      "SCHED_IDLE");
 	for (;;) {
-		int error = copy(copying);
-
-		forget();
-		if (error)	/* the tmpfs is full: the other side is at it */
-			check(write(done[1], "", 1) == 1 &&
-			      read(go[0], &byte, 1) == 1, "pipe");
+		check(read(go[0], &byte, 1) == 1, "pipe");
+		copy(copying);
+		check(write(done[1], "", 1) == 1, "pipe");
 	}
-}
-
-static long long now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-/* Let a copy last so long that somebody who waits for the lock has to get it. */
-static void choose_pages(int fd)
-{
-	long long start, elapsed, least = COPY_NS;
-	int i;
-
-	pages = PAGES / 16;
-	for (i = 0; i < 8; i++) {
-		start = now();
-		check(!copy(fd), "UFFDIO_COPY");
-		elapsed = now() - start;
-		if (elapsed < least)
-			least = elapsed;
-		forget();
-	}
-	pages = pages * COPY_NS / least;
-	if (pages > PAGES)
-		pages = PAGES;
-	fill();
-	unfill();
 }
 
 static void race(int fd, int tries)
 {
-	struct pollfd stopped = { .events = POLLIN };
 	void *lever = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
 			   -1, 0);
 	pthread_t thread;
@@ -223,23 +188,22 @@ static void race(int fd, int tries)
 	int i;
 
 	madvise(from, PAGES * PAGE, MADV_NOHUGEPAGE);
-	choose_pages(fd);
 	check(!pipe(done) && !pipe(go), "pipe");
 	copying = fd;
-	stopped.fd = done[0];
 	check(!pthread_create(&thread, NULL, copy_again_and_again, NULL),
 	      "pthread_create");
 	for (i = 0; i < tries; i++) {
 		printf("{\"try\":%d}\n", i + 1);
-		usleep(1 + i % 3 * 10000);	/* at no fixed point of it */
-		mprotect(lever, PAGE, i % 2 ? PROT_READ : PROT_WRITE);
+		/* A copy too short is over, one too long leaves too much to fill. */
+		pages = PAGES >> i % 3;
 		fill();
-		/* It may free what it had copied, and go on: then try again. */
-		if (!poll(&stopped, 1, 10))
-			continue;
-		check(read(done[0], &byte, 1) == 1, "pipe");
 		unfill();
 		check(write(go[1], "", 1) == 1, "pipe");
+		usleep(1);
+		mprotect(lever, PAGE, i % 2 ? PROT_READ : PROT_WRITE);
+		fill();
+		check(read(done[0], &byte, 1) == 1, "pipe");
+		forget();
 	}
 }
 
