@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from difftest.decision import decide
 from difftest.errors import StoreError
 from difftest.facts import facts_of, is_model, misfit
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
+from difftest.reached import Key, exercises
 from difftest.result import Attack, Cell, Conformance, Reached, Result, StrategyResult, Witness
 from difftest.ruling import against_base, ruled_out
 from difftest.strategy import BASELINE
@@ -76,8 +78,12 @@ def result_of(parts: Parts) -> Result:
     all_witnesses: list[Witness] = []
     all_conformance: list[Conformance] = []
     all_reached: list[Reached] = []
+    counts: dict[str, Counter[Key]] = {backend: Counter() for backend in settings.backends}
     for name in names:
-        runs = runs_of(parts.tallies(name))
+        tallies = list(parts.tallies(name))
+        for tally in tallies:
+            counts[tally.backend].update(tally.reached)
+        runs = runs_of(tallies)
         fitting = [one for one in settings.backends if not misfit(name, facts[name], one)]
         for backend in fitting:
             numbers = runs.get(backend, {}).keys()
@@ -126,6 +132,7 @@ def result_of(parts: Parts) -> Result:
         controls=tuple(checks),
         conformance=tuple(all_conformance),
         reached=tuple(all_reached),
+        operations=tuple(exercises(counts)),
         attacks=attacks,
         decision=decide(
             results,

@@ -13,6 +13,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from difftest import facts, findings, plugins
+from difftest import facts, findings, plugins, reached
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.backends import running
@@ -209,10 +210,13 @@ def play(context: Context, task: Task) -> Done:
         raise RigError(
             f"backend {task.backend} gave {len(outcomes)} outcomes for {len(workloads)} workloads"
         )
+    counts: Counter[reached.Key] = Counter()
     for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True), first):
         verdicts = tuple(judge_safely(oracle, workload, outcome) for oracle in oracles)
         runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
-    return Done(Tally(task.strategy, task.backend, task.shard, tuple(runs)), consoles)
+        reached.count(workload, outcome, counts)
+    tally = Tally(task.strategy, task.backend, task.shard, tuple(runs), dict(counts))
+    return Done(tally, consoles)
 
 
 def attack(context: Context, task: tuple[str, str]) -> list[Attack]:

@@ -175,6 +175,7 @@ def run(
 @_seed
 @_jobs
 @_output
+@click.option("--reached", is_flag=True, help="Print how often each operation came to what.")
 @_skip
 def conform_(
     strategies: tuple[str, ...],
@@ -183,6 +184,7 @@ def conform_(
     seed: int,
     jobs: int,
     output: Path,
+    reached: bool,  # noqa: FBT001 - click passes it by keyword
     skip: tuple[str, ...],
 ) -> None:
     """Compare the model with kernels, field by field.
@@ -200,6 +202,8 @@ def conform_(
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()
+        if reached:
+            click.echo(conform.reached_tables(result), nl=False)
         click.echo(running.conformance(result), nl=False)
     _say_where(running, result, interrupted=interrupted)
     sys.exit(conform.status(result))

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tabulate import tabulate
+
 from difftest import replay
 from difftest.comparison import upper_bound
 from difftest.conformance import seen_fields
 from difftest.facts import is_model, misfit, model_for
 from difftest.findings import outcomes_of
 from difftest.parting import sentence
+from difftest.reached import TABLES, rows, summary
 from difftest.rendering import disagreement_command, introduction, listing, origin, percent
 from difftest.workload import codec
 
@@ -40,7 +43,17 @@ def render(result: Result, shrunk: Sequence[Shrunk], run: str) -> str:
         if one.smallest:
             lines += _part(one, one.smallest, outcomes_of(one, shrunk))
             lines += [*(f"    {line}" for line in disagreement_command(one, run)), ""]
-    return "\n".join([*lines, *(_line(result, backend) for backend in _kernels(result))]) + "\n"
+    lines += [summary(result, backend) for backend in result.backends]
+    lines += [_line(result, backend) for backend in _kernels(result)]
+    return "\n".join(lines) + "\n"
+
+
+def reached_tables(result: Result) -> str:
+    """Return what each operation came to, and what the copies did in whose windows it stood."""
+    return "".join(
+        f"{tabulate(rows(result, window=window), [*titles, *result.backends])}\n\n"
+        for *titles, window in TABLES
+    )
 
 
 def _part(

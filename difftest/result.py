@@ -161,6 +161,20 @@ class Attack(Full, frozen=True):
     how: str
 
 
+class Exercise(Full, frozen=True):
+    """How often an operation came to a result on a backend, all strategies together.
+
+    `result` is "done", "partial" if it filled some of its pages, an errno, or "crashed". With
+    `window` the operation stood in a window, and the result is that of the copy it stopped.
+    """
+
+    backend: str
+    name: str
+    window: bool
+    result: str
+    count: int
+
+
 class Decision(Full, frozen=True):
     """`recommended` is a strategy or None; `void` says why nothing of this run counts, or is "".
 
@@ -190,6 +204,7 @@ class Result(Full, frozen=True, kw_only=True):
     controls: tuple[Control, ...]
     conformance: tuple[Conformance, ...]
     reached: tuple[Reached, ...]
+    operations: tuple[Exercise, ...]
     attacks: tuple[Attack, ...]
     decision: Decision
     timings: dict[str, float]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Fails: TypeAlias = "Callable[[Sequence[Workload]], Sequence[bool]]"
 
 TRIES = 2000
-"""Workloads that are tried at most: no clock, so that the result depends on nothing else. Ten
-times what it took for any of 150 drawn workloads that fail."""
+"""Workloads that are tried at most: no clock, so that the result depends on nothing else. Five
+times what any of 200 drawn workloads that fail took."""
 
 _FIRST_BATCH, _LAST_BATCH = 8, 128
 """Tried at a time. Where one in eight still fails, more would be in vain; where hardly any does,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from difftest.outcome import Outcome, Record
 from difftest.verdict import Verdict  # noqa: TC001 - msgspec reads the annotations
 
@@ -21,9 +23,13 @@ class Run(Record, frozen=True):
 
 
 class Tally(Record, frozen=True):
-    """The runs of one shard, in the order of their numbers."""
+    """The runs of one shard, in the order of their numbers.
+
+    `reached` counts the operations of all of them by what they came to (difftest/reached.py).
+    """
 
     strategy: str
     backend: str
     shard: int
     runs: tuple[Run, ...]
+    reached: dict[tuple[str, bool, str], int] = msgspec.field(default_factory=dict)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from difftest import reached
 from difftest.rendering import (
     LEGEND,
     Line,
@@ -57,6 +58,7 @@ class MarkdownReport:
         if rows:
             lines += ["## States reached by the baseline", ""]
             lines += _table(["state", *result.backends], rows)
+        lines += _operations(result)
         lines += _checks("Controls", control_lines(result))
         lines += _checks("Model against kernels", conformance_lines(result, run))
         return "\n".join(lines).rstrip("\n") + "\n"
@@ -101,6 +103,17 @@ def _backend(result: Result, backend: str) -> Iterator[str]:
     yield from (f"- ? {_plain(cause)}" for cause in found)
     if found:
         yield ""
+
+
+def _operations(result: Result) -> Iterator[str]:
+    yield from ("## Operations", "")
+    yield from (f"- {_plain(reached.summary(result, backend))}" for backend in result.backends)
+    yield ""
+    yield from _table(
+        ["operation", "came to", *result.backends], reached.rows(result, window=False)
+    )
+    headers = ["in a window", "then the copy", *result.backends]
+    yield from _table(headers, reached.rows(result, window=True))
 
 
 def _ruled_out(result: Result, strategy: StrategyResult, run: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from difftest import reached
 from difftest.rendering import (
     LEGEND,
     Line,
@@ -60,6 +61,9 @@ class TableReport:
         if rows:
             lines += [*_title("States reached by the baseline")]
             lines += [*tabulate(rows, headers=["", *result.backends]).splitlines(), ""]
+        for backend in result.backends:
+            lines += _wrap(reached.summary(result, backend))
+        lines.append("")
         lines += [*_checks("Controls", control_lines(result))]
         lines += [*_checks("Model against kernels", conformance_lines(result, run))]
         lines += [*_decision(result)]

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from wrong import wrong
 
-from difftest import conform, kernels, plugins, session
+from difftest import conform, kernels, plugins, reached, session
 from difftest.backends.model import ModelBackend, ModelRunner
 from difftest.outcome import Ending, Outcome
 from difftest.workload import codec
@@ -183,6 +183,18 @@ def test_a_strategy_that_one_side_has_no_patch_for_is_named(tmp_path: Path) -> N
     patch.write_text("--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -1 +1 @@\n-a\n+b\n")
     said = compared(tmp_path, Other(), patches=(patch,))
     assert said.text.splitlines()[-1].endswith("; mine was not compared: no model patch")
+
+
+def test_it_tells_what_of_the_vocabulary_was_reached(tmp_path: Path) -> None:
+    said = compared(tmp_path, Other())
+    assert "\nother: " in said.text
+    rows = {tuple(row[:2]): row[2:] for row in reached.rows(said.result, window=False)}
+    here, there = rows["copy", "done"]
+    assert here == there
+    assert int(here) > 100
+    table = conform.reached_tables(said.result)
+    assert ["copy", "done", here, there] in [line.split() for line in table.splitlines()]
+    assert "in a window" in table
 
 
 def test_a_stored_comparison_can_be_rendered_by_every_report(tmp_path: Path) -> None:
