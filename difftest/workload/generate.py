@@ -45,7 +45,7 @@ _COMMON_BLOCKS = 8
 _HEAD_BYTES = 40
 _ACTION_BYTES = 1 + OP_BYTES
 _WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
-_STEP_BYTES = 1 + OP_BYTES + _MAX_WINDOWS * _WINDOW_BYTES
+_STEP_BYTES = 2 + OP_BYTES + _MAX_WINDOWS * _WINDOW_BYTES
 _BYTES = _HEAD_BYTES + _MAX_OPS * _STEP_BYTES
 
 
@@ -74,7 +74,7 @@ def _actions(choose: Choices, shape: Shape) -> tuple[Op, ...]:
                 return tuple(actions)
     # A mount that is full when the copy comes back is what most of this is about; the weights
     # alone do not get there often enough.
-    if choose.chance(2, 5):
+    if choose.chance(1, 2):
         actions.append(Fill.draw(choose, shape))
     return tuple(actions)
 
@@ -93,7 +93,11 @@ def _windows(choose: Choices, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...],
 
 
 def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
+    # What was begun is mostly gone on with: that is what it was begun for.
+    again = choose.chance(1, 3)
     kind = choose.pick(_kinds_or_none(window=False)) or (Copy if needed else None)
+    if shape.begins and again:
+        kind = Resume
     if kind is None:
         return None
     if kind is Resume and not shape.begins:

@@ -192,7 +192,7 @@ class Begin(Copying):
     """
 
     name = "begin"
-    weight = 6
+    weight = 4
     weight_in_window = 0
 
     def play(self, system: System, tag: Tag) -> May[int]:
@@ -208,7 +208,7 @@ class Resume(Op):
     """
 
     name = "resume"
-    weight = 6
+    weight = 2
     weight_in_window = 0
 
     begin: int
