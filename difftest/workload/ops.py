@@ -137,9 +137,9 @@ class Copy(Copying):
 
 @dataclass(frozen=True, slots=True)
 class CopyUnaligned(Copy):
-    """The same from a source that begins in the middle of its first page.
+    """UFFDIO_COPY from a source that begins in the middle of its first page.
 
-    So each page is copied from two source pages, and `source` has one letter more than there are
+    As copy; but each page is copied from two source pages, and `source` has one letter more than there are
     pages to fill. A copy may stop twice for one page.
     """
 
@@ -427,7 +427,10 @@ class Remap(Op):
 
 @dataclass(frozen=True, slots=True)
 class RemapPrivate(Remap):
-    """The same with MAP_PRIVATE."""
+    """mmap(MAP_PRIVATE | MAP_FIXED) of a file over a mapping, registered for missing pages.
+
+    Returns 0, or the errno of UFFDIO_REGISTER.
+    """
 
     name = "remap_private"
     weight_in_window = 1
