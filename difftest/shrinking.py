@@ -3,8 +3,9 @@
 
 It works on the lines of the text form and knows no operation, so that it shrinks whatever can be
 written down: a line with what is indented below it can go, what stands in a window can be done
-before it, a word can be shorter, a number smaller. `codec` says which results are workloads.
-Hypothesis could shrink only what it drew itself, one at a time; a boot takes as long as many tries.
+before it, a line or a word can be plainer, a number smaller. `codec` says which results are
+workloads. Hypothesis could shrink only what it drew itself, one at a time; a boot takes as long as
+many tries.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _smaller(workload: Workload, passed: Collection[Workload]) -> Iterator[Workl
     """Yield the workloads that are a step smaller, each once, but for those that passed."""
     lines = _parsed(codec.to_text(workload).splitlines())
     known = {workload, *passed}
-    for kind in (_cut, _lifted, _shortened, _lowered, _lowered_together):
+    for kind in (_cut, _lifted, _plainer, _shortened, _lowered, _lowered_together):
         for candidate in kind(lines):
             try:
                 one = codec.from_text("\n".join(line.text() for line in candidate))
@@ -144,6 +145,14 @@ def _lifted(lines: _Lines) -> Iterator[_Lines]:
             end = number + line.below + 1
             inner = [one._replace(depth=one.depth - 2) for one in lines[number + 1 : end]]
             yield [*lines[:start], *inner, *lines[start:number], *lines[end:]]
+
+
+def _plainer(lines: _Lines) -> Iterator[_Lines]:
+    """Take the plainer of two lines that are alike."""
+    for number, line in enumerate(lines):
+        if line.name in codec.PLAINER:
+            plain = line._replace(name=codec.PLAINER[line.name])
+            yield [*lines[:number], plain, *lines[number + 1 :]]
 
 
 def _shortened(lines: _Lines) -> Iterator[_Lines]:

@@ -157,3 +157,14 @@ def test_crashes_of_drawn_workloads_come_down_to_seven_lines_at_most(seed: int) 
                 assert smallest(workload, fails) == least
                 assert fails([least]) == [True]
                 assert len(to_text(least).splitlines()) <= 7
+
+
+def test_a_line_gives_way_to_a_plainer_one() -> None:
+    start = codec.from_text(
+        "mount blocks=1\nmemfd pages=1\nmap_private file=0 offset=0 pages=1\n"
+        "copy_unaligned map=0 page=0 source=MR\n"
+    )
+    found = smallest(start, lambda some: [bool(one.maps and one.steps) for one in some])
+    assert codec.to_text(found) == (
+        "mount blocks=0\nfile pages=0\nmap file=0 offset=0 pages=1\ncopy map=0 page=0 source=R\n"
+    )

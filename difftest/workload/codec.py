@@ -61,6 +61,15 @@ COUNTED = {
     "begin": ("begin",),
 }
 
+#: The lines that a plainer one, with the same fields, could stand for.
+PLAINER = {
+    "copy_unaligned": "copy",
+    "begin": "copy",
+    "remap_private": "remap",
+    "memfd": "file",
+    "map_private": "map",
+}
+
 
 def fields_of(op: type[Op]) -> tuple[str, ...]:
     """Return the words of an operation's text form."""

@@ -139,8 +139,8 @@ class Copy(Copying):
 class CopyUnaligned(Copy):
     """UFFDIO_COPY from a source that begins in the middle of its first page.
 
-    As copy; but each page is copied from two source pages, and `source` has one letter more than there are
-    pages to fill. A copy may stop twice for one page.
+    As copy; but each page is copied from two source pages, and `source` has one letter more than
+    there are pages to fill. A copy may stop twice for one page.
     """
 
     name = "copy_unaligned"
