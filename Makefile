@@ -4,7 +4,8 @@
 VENV := .venv
 PYTHON := python3
 BIN := $(VENV)/bin
-PACKAGES := bc bison dpkg flex gcc git libc6-dev make $(PYTHON)-venv tar xz-utils
+PACKAGES := bc bison dpkg flex gcc git libc6-dev libelf-dev make \
+	$(PYTHON)-venv qemu-system-x86 tar xz-utils
 
 .PHONY: help setup compare test check fast kernels schema bench clean
 

@@ -12,6 +12,7 @@ from benchmarks import build, campaign, crash, kernel, model
 BENCHMARKS = {
     "model": model.rows,
     "kernel": kernel.rows,
+    "qemu": kernel.emulated,
     "crash": crash.rows,
     "build": build.rows,
     "campaign": campaign.rows,

@@ -39,6 +39,9 @@ class Parts(Protocol):
     def settings(self) -> Settings: ...
 
     @property
+    def platforms(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    @property
     def timings(self) -> Mapping[str, float]: ...
 
     def workloads(self) -> Mapping[int, str]: ...
@@ -125,6 +128,7 @@ def result_of(parts: Parts) -> Result:
         workloads=settings.workloads,
         done=len(done),
         backends=settings.backends,
+        platforms=dict(parts.platforms),
         oracles=settings.oracles,
         strategies=results,
         cells=tuple(all_cells),

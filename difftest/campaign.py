@@ -114,6 +114,9 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
     digests = prepare(context)
     for (strategy, backend), digest in digests.items():
         store.add_kernel(strategy, backend, digest)
+    for backend in dict.fromkeys(backend for _, backend in digests):
+        if platform := context.plugins.backend(backend).platform():
+            store.add_platform(backend, platform)
     timings["prepare"] = time.monotonic() - began
     with _workers(context, jobs, skip) as each:
         began = time.monotonic()

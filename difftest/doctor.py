@@ -14,12 +14,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from difftest.backends import kvm
 from difftest.errors import DifftestError
 from difftest.kernels import cache
-from difftest.toolchain import DISK_NEEDED, PACKAGES, install_command
+from difftest.toolchain import BUILDERS, DISK_NEEDED, HEADERS, PACKAGES, has_header, install_command
 
 #: The parts of difftest that need different things, in the order in which they are reported.
-PARTS = ("model", "uml")
+PARTS = ("model", "uml", "qemu")
 
 #: The oldest Python that the code is written for (`requires-python` in pyproject.toml).
 _PYTHON = (3, 11)
@@ -36,12 +37,10 @@ GUEST_MEMORY = 64 << 20
 #: under the same rules as those under which a child asks for it, which is what UML's do.
 _PTRACE_SEIZE = 0x4206
 
-_PROGRAMS = {
-    "git": PARTS,
-    **dict.fromkeys(
-        ("gcc", "make", "flex", "bison", "bc", "xz", "tar", "dpkg-deb", "apt-get"), ("uml",)
-    ),
-}
+#: The parts that boot kernels.
+_GUESTS = ("uml", "qemu")
+
+_PROGRAMS = dict.fromkeys(BUILDERS, _GUESTS) | {"git": PARTS, "qemu-system-x86_64": ("qemu",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +60,13 @@ def checks() -> list[Check]:
     return [
         _python(),
         *(_program(name, parts) for name, parts in _PROGRAMS.items()),
+        *(_header(name) for name in HEADERS),
         _static_libc(),
         _disk(),
         _executable_memory(),
         _guest_memory(),
         _ptrace(),
+        _kvm(),
         _processors(),
         _kernels(),
     ]
@@ -116,6 +117,12 @@ def _program(name: str, parts: tuple[str, ...]) -> Check:
     )
 
 
+def _header(name: str) -> Check:
+    ok, package = has_header(name), HEADERS[name]
+    found = "found" if ok else "not found by gcc"
+    return Check(name, ok, found, ("qemu",), f"install {package}", package)
+
+
 def _static_libc() -> Check:
     """Link a static program, which is what the guest agent is."""
     ok, found = False, "cannot be tried without gcc"
@@ -130,14 +137,14 @@ def _static_libc() -> Check:
             )
         ok = done.returncode == 0
         found = "links" if ok else "a static program does not link (libc.a)"
-    return Check("static C library", ok, found, ("uml",), "install libc6-dev", "libc6-dev")
+    return Check("static C library", ok, found, _GUESTS, "install libc6-dev", "libc6-dev")
 
 
 def _disk() -> Check:
     try:
         path = cache.root()
     except DifftestError as error:
-        return Check("room on disk", ok=False, found="", needed_for=("uml",), fix=str(error))
+        return Check("room on disk", ok=False, found="", needed_for=_GUESTS, fix=str(error))
     place = path
     while not place.exists():
         place = place.parent
@@ -148,7 +155,7 @@ def _disk() -> Check:
         "room on disk",
         (ready or free >= _ROOM) and os.access(place, os.W_OK),
         f"{free / 1e9:.1f} GB in {path}",
-        ("uml",),
+        _GUESTS,
         f"have {_ROOM / 1e9:.0f} GB, writable, in {path}, or name another directory in the "
         "environment variable DIFFTEST_CACHE",
     )
@@ -209,6 +216,14 @@ def _ptrace() -> Check:
         ("uml",),
         "allow it: sysctl kernel.yama.ptrace_scope=1 (a container: --cap-add=SYS_PTRACE)",
     )
+
+
+def _kvm() -> Check:
+    """Look for the device; whether guests run with it shows in a boot, once they are to."""
+    found = f"{kvm.DEVICE} is there, and tried before it is used"
+    if not kvm.usable():
+        found = f"{kvm.DEVICE} cannot be opened: QEMU emulates, ten times slower"
+    return Check("KVM", ok=True, found=found, needed_for=())
 
 
 def _processors() -> Check:

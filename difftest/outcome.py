@@ -22,6 +22,8 @@ class Ending(StrEnum):
     """The guest had no memory left: the rig was too small, or something leaks."""
     NO_BOOT = "no_boot"
     """The kernel never came up as far as the agent: a bad build, a bad patch, or the rig."""
+    UNPLAYED = "unplayed"
+    """The backend has no way to play this workload as it is meant."""
     LOST = "lost"
     """The guest vanished without a word (killed from outside, say): the rig broke."""
 

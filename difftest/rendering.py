@@ -91,10 +91,11 @@ def causes(result: Result, backend: str) -> list[str]:
 def introduction(result: Result) -> str:
     fixes = f"{len(result.strategies)} strategies" if len(result.strategies) != 1 else "1 strategy"
     done = "" if result.done == result.workloads else f" ({result.done} done everywhere)"
-    return (
-        f"{fixes}, {result.workloads} workloads{done} on {listing(result.backends)}, "
-        f"seed {result.seed}"
-    )
+    where = [
+        f"{name} ({listing(result.platforms[name])})" if name in result.platforms else name
+        for name in result.backends
+    ]
+    return f"{fixes}, {result.workloads} workloads{done} on {listing(where)}, seed {result.seed}"
 
 
 def strategy_lines(result: Result) -> list[tuple[str, str]]:

@@ -197,6 +197,8 @@ class Result(Full, frozen=True, kw_only=True):
     workloads: int
     done: int
     backends: tuple[str, ...]
+    platforms: dict[str, tuple[str, ...]]
+    """What a backend ran on, if that is not the same everywhere; two if the run was moved."""
     oracles: tuple[str, ...]
     strategies: tuple[StrategyResult, ...]
     cells: tuple[Cell, ...]

@@ -148,6 +148,13 @@ class Store:
                 "their outcomes cannot be mixed: start a new run (move the old one away)"
             )
 
+    def add_platform(self, backend: str, platform: str) -> None:
+        """Note what a backend runs on; a run that goes on elsewhere has several."""
+        platforms = self.platforms
+        if platform not in platforms.get(backend, ()):
+            platforms[backend] = (*platforms.get(backend, ()), platform)
+            self._put("platforms", platforms)
+
     def add_tally(self, tally: Tally) -> None:
         """Keep a shard; one that it has already is not counted again."""
         row = (tally.strategy, tally.backend, tally.shard, _pack(msgspec.msgpack.encode(tally)))
@@ -174,21 +181,15 @@ class Store:
 
     def add_culprits(self, culprits: Mapping[tuple[str, int], str]) -> None:
         """Note who did it, by strategy and number of the workload."""
-        packed = msgspec.json.encode([(*key, text) for key, text in culprits.items()])
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('culprits', ?)", (packed,))
+        self._put("culprits", [(*key, text) for key, text in culprits.items()])
 
     def add_refusals(self, refusals: Mapping[tuple[str, str], str]) -> None:
         """Note why strategies cannot run on backends."""
-        packed = msgspec.json.encode([(*key, text) for key, text in refusals.items()])
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('refusals', ?)", (packed,))
+        self._put("refusals", [(*key, text) for key, text in refusals.items()])
 
     def finish(self, timings: Mapping[str, float]) -> None:
         """Mark the run as complete; `timings` are seconds by phase."""
-        packed = msgspec.json.encode(dict(timings))
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('timings', ?)", (packed,))
+        self._put("timings", dict(timings))
 
     # What a report takes out.
 
@@ -199,6 +200,10 @@ class Store:
     @property
     def timings(self) -> dict[str, float]:
         return self._fact("timings", dict[str, float]) or {}
+
+    @property
+    def platforms(self) -> dict[str, tuple[str, ...]]:
+        return self._fact("platforms", dict[str, tuple[str, ...]]) or {}
 
     def culprits(self) -> dict[tuple[str, int], str]:
         """Return who did it, by strategy and number of the workload, as far as that was asked."""
@@ -278,6 +283,11 @@ class Store:
             with self._reading():
                 return msgspec.json.decode(packed, type=kind)
         return None
+
+    def _put(self, name: str, fact: object) -> None:
+        with self._writing():
+            row = (name, msgspec.json.encode(fact))
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", row)
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         with self._reading():

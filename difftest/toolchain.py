@@ -32,8 +32,15 @@ PACKAGES = MappingProxyType(
         "tar": "tar",
         "dpkg-deb": "dpkg",
         "apt-get": "apt",
+        "qemu-system-x86_64": "qemu-system-x86",
     }
 )
+
+#: What kernels are made with.
+BUILDERS = ("git", "gcc", "make", "flex", "bison", "bc", "xz", "tar", "dpkg-deb", "apt-get")
+
+#: C header -> Debian package.
+HEADERS = MappingProxyType({"gelf.h": "libelf-dev"})
 
 #: A source tree (1.4 GB), its archive while it is unpacked, a base build and one strategy's build.
 DISK_NEEDED = 2_000_000_000
@@ -67,7 +74,7 @@ class CommandError(Exception):
 def install_command(packages: Iterable[str]) -> str:
     """Return the command that installs Debian packages, as this user would type it."""
     sudo = "" if os.geteuid() == 0 else "sudo "
-    return f"{sudo}apt-get install {' '.join(packages)}"
+    return f"{sudo}apt-get install --no-install-recommends {' '.join(packages)}"
 
 
 def require(*programs: str) -> None:
@@ -77,6 +84,26 @@ def require(*programs: str) -> None:
         packages = dict.fromkeys(PACKAGES[program] for program in missing)
         raise ToolchainError(
             f"not installed here: {', '.join(missing)} "
+            f"(Debian: {', '.join(packages)}): {install_command(packages)}"
+        )
+
+
+def has_header(header: str) -> bool:
+    """Say whether the C compiler finds a header; False if there is no compiler, too."""
+    command = ["gcc", "-fsyntax-only", "-include", header, "-x", "c", "/dev/null"]
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def require_headers(*headers: str) -> None:
+    """Raise ToolchainError if one of the headers is missing; it names all that are."""
+    require("gcc")
+    missing = [header for header in headers if not has_header(header)]
+    if missing:
+        packages = dict.fromkeys(HEADERS[header] for header in missing)
+        raise ToolchainError(
+            f"not installed here: the C headers {', '.join(missing)} "
             f"(Debian: {', '.join(packages)}): {install_command(packages)}"
         )
 

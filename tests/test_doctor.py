@@ -36,9 +36,12 @@ def test_an_empty_machine_gets_one_command_with_all_packages(
     text = doctor.render(found)
     assert "model: cannot run here yet (git)" in text
     assert "uml: cannot run here yet (git, gcc, make" in text
+    assert "qemu: cannot run here yet (git, gcc, make" in text
     last = text.rstrip().splitlines()[-1]
-    assert last.endswith(f"apt-get install {' '.join(doctor.missing_packages(found))}")
-    assert {"git", "gcc", "flex", "bison", "bc", "xz-utils", "libc6-dev"} <= set(last.split())
+    packages = doctor.missing_packages(found)
+    assert last.endswith(f"apt-get install --no-install-recommends {' '.join(packages)}")
+    assert {"git", "gcc", "flex", "bison", "bc", "xz-utils", "libc6-dev"} <= set(packages)
+    assert {"qemu-system-x86", "libelf-dev"} <= set(packages)
 
 
 def test_what_no_package_mends_gets_a_sentence() -> None:
@@ -54,6 +57,7 @@ def test_what_no_package_mends_gets_a_sentence() -> None:
         "",
         "model: can run now",
         "uml: cannot run here yet (ptrace)",
+        "qemu: can run now",
         "ptrace: allow it",
     ]
 

@@ -41,7 +41,8 @@ def test_everything_bundled_is_there_in_order() -> None:
     assert list(loaded.reports) == ["table", "markdown", "json"]
     models = ["model:5.10", "model", "model:6.12"]
     kernels = ["uml:5.10", "uml:6.1", "uml:6.12", "uml:6.1+debug", "uml:6.12+debug"]
-    assert list(loaded.backends) == [*models, *kernels]
+    emulated = ["qemu:5.10", "qemu:6.1", "qemu:6.12"]
+    assert list(loaded.backends) == [*models, *kernels, *emulated]
 
 
 def test_a_run_that_names_no_backend_needs_one_kernel() -> None:

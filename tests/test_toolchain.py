@@ -19,7 +19,7 @@ def test_a_missing_program_names_itself_its_package_and_the_command(
     with pytest.raises(ToolchainError) as caught:
         toolchain.require("xz", "flex")
     assert "not installed here: xz, flex (Debian: xz-utils, flex)" in str(caught.value)
-    assert str(caught.value).endswith("apt-get install xz-utils flex")
+    assert str(caught.value).endswith("apt-get install --no-install-recommends xz-utils flex")
 
 
 def test_output_comes_whole_and_line_by_line(tmp_path: Path) -> None:

@@ -68,6 +68,10 @@ class Backend(Protocol):
         """
         ...
 
+    def platform(self) -> str:
+        """Return what it runs on, "" if that is the same everywhere; called after `prepare`."""
+        ...
+
     def runner(self, chain: Sequence[Strategy]) -> AbstractContextManager[Runner]:
         """Open a runner; called in every worker process, after `prepare`."""
         ...
@@ -90,6 +94,7 @@ def running(backend: Backend, chain: Sequence[Strategy]) -> Iterator[Runner]:
 @hookimpl
 def difftest_backends() -> Sequence[Backend]:
     from difftest.backends.model import ModelBackend  # noqa: PLC0415 - they import the protocol
+    from difftest.backends.qemu import QemuBackend  # noqa: PLC0415
     from difftest.backends.uml import UmlBackend  # noqa: PLC0415
     from difftest.kernels import DEBUG, SERIES, known  # noqa: PLC0415
 
@@ -97,4 +102,4 @@ def difftest_backends() -> Sequence[Backend]:
     models = map(ModelBackend, SERIES)
     plain = map(UmlBackend, series)
     debug = (UmlBackend(one, DEBUG) for one in series if one.debug)
-    return (*models, *plain, *debug)
+    return (*models, *plain, *debug, *map(QemuBackend, series))

@@ -17,24 +17,34 @@ _FIRST = struct.Struct("=Q"), 24
 _END = struct.Struct("=Q"), 40
 _MAGIC = b"difftest"
 
+#: QEMU takes memory in these pieces, everybody else in pages.
+_GRAIN = 2 * mmap.PAGESIZE
+
 OUTPUT_BYTES = 16 * 1024
 """For each workload: the largest that the vocabulary allows writes about 8,000."""
 
 
 class Channel:
-    """A piece of memory that holds workloads, and then what the guest says of them."""
+    """A piece of memory that holds workloads, and then what the guest says of them.
 
-    def __init__(self, texts: list[str]) -> None:
+    It is in a file, for guests to map. A guest whose whole memory is that file has `before` bytes
+    for itself in front of it, and room for `behind` bytes after it.
+    """
+
+    def __init__(self, texts: list[str], before: int = 0, behind: int = 0) -> None:
         text = "\n".join(texts).encode()
         output = _round(_HEADER.size + len(text))
         size = output + _round((len(texts) + 1) * OUTPUT_BYTES)
         self.count = len(texts)
+        self.start = before
+        self.bytes = before + size + _round(behind)
         self.fd = os.memfd_create("difftest-channel")
-        os.truncate(self.fd, size)
-        self._memory = mmap.mmap(self.fd, size)
-        _HEADER.pack_into(self._memory, 0, _MAGIC, size, len(text), 0, output, output)
-        self._memory[_HEADER.size : _HEADER.size + len(text)] = text
+        os.truncate(self.fd, self.bytes)
+        self._memory = mmap.mmap(self.fd, self.bytes)
+        _HEADER.pack_into(self._memory, before, _MAGIC, size, len(text), 0, output, output)
+        self._memory[before + _HEADER.size : before + _HEADER.size + len(text)] = text
         self._output = output
+        self._size = size
 
     def __enter__(self) -> Self:
         return self
@@ -49,20 +59,23 @@ class Channel:
         os.close(self.fd)
 
     def rewind(self, first: int) -> None:
-        """Forget the output; the next guest begins with workload `first`."""
-        _FIRST[0].pack_into(self._memory, _FIRST[1], first)
-        _END[0].pack_into(self._memory, _END[1], self._output)
+        """Forget the output and the last guest's memory; the next begins with workload `first`."""
+        if self.start:
+            self._memory.madvise(mmap.MADV_REMOVE, 0, self.start)
+        _FIRST[0].pack_into(self._memory, self.start + _FIRST[1], first)
+        _END[0].pack_into(self._memory, self.start + _END[1], self._output)
 
     @property
     def end(self) -> int:
         """Where the output ends by now; it grows line by line."""
-        end: int = _END[0].unpack_from(self._memory, _END[1])[0]
+        end: int = _END[0].unpack_from(self._memory, self.start + _END[1])[0]
         return end
 
     def lines(self) -> list[bytes]:
         """Return all complete lines so far."""
-        return self._memory[self._output : min(self.end, len(self._memory))].splitlines()
+        end = min(self.end, self._size)
+        return self._memory[self.start + self._output : self.start + end].splitlines()
 
 
 def _round(size: int) -> int:
-    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    return -(-size // _GRAIN) * _GRAIN

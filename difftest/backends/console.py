@@ -37,6 +37,14 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
         "BUG at {file} {where}",
     ),
     (
+        # x86: the place and, some lines on, the function after inlining.
+        re.compile(
+            r"kernel BUG at (?P<file>[\w./-]+):\d+!\n(?s:.)*?RIP: [0-9a-f]+:_*(?P<where>\w+)"
+        ),
+        Ending.CRASHED,
+        "BUG at {file} {where}",
+    ),
+    (
         re.compile(r"WARNING: CPU: \d+ PID: \d+ at (?P<file>[\w./-]+):\d+ _*(?P<where>\w+)"),
         Ending.CRASHED,
         "WARNING at {file} {where}",
@@ -58,14 +66,18 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
         "BUG: {what}",
     ),
     (
+        # User-mode Linux; x86, where the address decides which of three it is.
+        re.compile(
+            r"Kernel mode fault at addr|BUG: kernel NULL pointer dereference"
+            r"|BUG: unable to handle page fault|general protection fault(?:, |: )"
+        ),
+        Ending.CRASHED,
+        "panic: Kernel mode fault",
+    ),
+    (
         re.compile(r"^(?:\[[ \d.]+\] )?BUG: (?P<what>\w[\w ]*\w)", re.MULTILINE),
         Ending.CRASHED,
         "BUG: {what}",
-    ),
-    (
-        re.compile(r"(?P<what>Kernel mode fault) at addr"),
-        Ending.CRASHED,
-        "panic: {what}",
     ),
     (
         re.compile(r"Kernel panic - not syncing: (?:System is deadlocked on|Out of) memory"),

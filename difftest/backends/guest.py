@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Protocol
 from difftest import kernels
 from difftest.backends import console, cpu, culprit
 from difftest.backends.boot import Boot
-from difftest.backends.channel import Channel
 from difftest.backends.program import Ended
 from difftest.backends.transcript import Transcript
 from difftest.errors import PatchError
@@ -31,6 +30,7 @@ from difftest.workload.codec import to_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from difftest.backends.channel import Channel
     from difftest.backends.program import Program
     from difftest.kernels import Flavour, Series
     from difftest.strategy import Strategy
@@ -49,6 +49,10 @@ class Machine(Protocol):
     @property
     def silence(self) -> float: ...
 
+    def channel(self, texts: list[str]) -> Channel:
+        """Make a channel that the guests can map, with workloads in it."""
+        ...
+
     def command(self, channel: Channel) -> Sequence[str | Path]:
         """Return the command that is a guest: it ends when the guest does."""
         ...
@@ -63,6 +67,8 @@ class GuestBackend(abc.ABC):
 
     default = False
     unseen: Mapping[str, str] = MappingProxyType({})
+    unplayed: Mapping[str, str] = MappingProxyType({})
+    """Operations that these guests cannot play as they are meant, each with the reason."""
 
     def __init__(self, name: str, series: Series, flavour: Flavour) -> None:
         self.name = name
@@ -97,7 +103,7 @@ class GuestBackend(abc.ABC):
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[GuestRunner]:
         with self._place(chain, {"/init": agent()}) as (machine, folder, number):
-            yield GuestRunner(machine, folder, number, self._series.renamed)
+            yield GuestRunner(machine, folder, number, self._series.renamed, self.unplayed)
 
     def boot(self, chain: Sequence[Strategy], program: Program) -> Ended:
         files = {"/init": program.init, **program.files}
@@ -118,14 +124,14 @@ class GuestBackend(abc.ABC):
         kernel = self._kernel(chain)
         with tempfile.TemporaryDirectory(prefix="difftest-guest-") as name, cpu.slot() as number:
             folder = Path(name)
-            yield self._machine(kernel, _initrd(kernel, files, folder)), folder, number
+            yield self._machine(kernel, make_initrd(kernel, files, folder)), folder, number
 
     @abc.abstractmethod
     def _machine(self, kernel: kernels.Kernel, initrd: Path) -> Machine:
         """Return what boots this kernel; the directory of `initrd` is the guests' own."""
 
 
-def _initrd(kernel: kernels.Kernel, files: Mapping[str, Path], folder: Path) -> Path:
+def make_initrd(kernel: kernels.Kernel, files: Mapping[str, Path], folder: Path) -> Path:
     """Make the guest's file system: programs and a console. Needs no root, unlike mknod."""
     listing = folder / "initrd.list"
     lines = ["dir /dev 0755 0 0", "nod /dev/console 0600 0 0 c 5 1"]
@@ -141,35 +147,57 @@ class GuestRunner:
     """Boots a kernel as often as it takes to play all workloads."""
 
     def __init__(
-        self, machine: Machine, folder: Path, number: int, renamed: Mapping[tuple[str, str], str]
+        self,
+        machine: Machine,
+        folder: Path,
+        number: int,
+        renamed: Mapping[tuple[str, str], str],
+        unplayed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._machine = machine
+        self.machine = machine
         self._folder = folder
         self._cpu = number
         self._renamed = renamed
+        self._unplayed = unplayed
         self.consoles: dict[int, str] = {}
         self.culprits: dict[int, str] = {}
 
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         self.consoles, self.culprits = {}, {}
-        texts = [to_text(workload) for workload in workloads]
+        refused = {
+            place: Outcome(Ending.UNPLAYED, (), why)
+            for place, workload in enumerate(workloads)
+            for why in [self._why_not(workload)]
+            if why
+        }
+        places = [place for place in range(len(workloads)) if place not in refused]
+        played = self._play([to_text(workloads[place]) for place in places], places)
+        for place in range(len(workloads)):
+            yield refused[place] if place in refused else next(played)
+
+    def _why_not(self, workload: Workload) -> str:
+        ops = {op.name for _, op in workload.places()}
+        return next((why for name, why in self._unplayed.items() if name in ops), "")
+
+    def _play(self, texts: list[str], places: Sequence[int]) -> Iterator[Outcome]:
+        """Play workloads; `places` are those that they have in what was asked for."""
         attempts = first = 0
-        with Channel(texts) as channel:
+        with self.machine.channel(texts) as channel:
             while first < len(texts):
-                boot = self._boot(channel, first)
+                boot = self.boot(channel, first)
                 attempts += 1
                 if boot.is_riddle and attempts < ATTEMPTS:
                     continue
                 attempts = 0
                 if boot.never_came_up:
-                    self.consoles[first] = boot.console
+                    self.consoles[places[first]] = boot.console
                     yield from [boot.unfinished()] * (len(texts) - first)
                     return
                 for outcome, last_words, owners in self._seen(boot, texts[first:]):
                     if last_words:
-                        self.consoles[first] = last_words
+                        self.consoles[places[first]] = last_words
                     if told := culprit.of_pages(owners) or culprit.of_console(last_words):
-                        self.culprits[first] = told
+                        self.culprits[places[first]] = told
                     yield outcome
                     first += 1
 
@@ -191,19 +219,19 @@ class GuestRunner:
         else:
             # The kernel complained and went on ("Bad page state"): find out over which workload.
             for text in texts[: len(begun)]:
-                with Channel([text]) as channel:
-                    alone = self._boot(channel, 0)
+                with self.machine.channel([text]) as channel:
+                    alone = self.boot(channel, 0)
                 if alone.never_came_up:
                     yield alone.unfinished(), alone.console, ()
                 else:
                     yield from self._seen(alone, [text])
 
-    def _boot(self, channel: Channel, first: int) -> Boot:
-        """Boot, wait for the end, and read what was written."""
+    def boot(self, channel: Channel, first: int) -> Boot:
+        """Boot, play workloads from `first` on, wait for the end, and read what was written."""
         channel.rewind(first)
-        silence = self._machine.silence
+        silence = self.machine.silence
         ended = _boot(
-            self._machine.command(channel),
+            self.machine.command(channel),
             self._folder,
             self._cpu,
             self._renamed,

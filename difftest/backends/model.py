@@ -57,6 +57,9 @@ class ModelBackend:
         load(patches)
         return hashlib.sha256("\0".join(text for _, text in patches).encode()).hexdigest()
 
+    def platform(self) -> str:
+        return ""
+
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[ModelRunner]:
         yield ModelRunner(load(self._patches(chain)))

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from difftest import kernels
+from difftest.backends.channel import Channel
 from difftest.backends.guest import GuestBackend
 from difftest.errors import ToolchainError
-from difftest.toolchain import PACKAGES, require
+from difftest.toolchain import BUILDERS, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from difftest.backends.channel import Channel
     from difftest.backends.program import Program
     from difftest.kernels import Flavour, Series
 
@@ -48,9 +48,12 @@ class UmlBackend(GuestBackend):
 
     def missing(self) -> str:
         try:
-            require(*PACKAGES)
+            require(*BUILDERS)
         except ToolchainError as error:
             return str(error)
+        return ""
+
+    def platform(self) -> str:
         return ""
 
     def _machine(self, kernel: kernels.Kernel, initrd: Path) -> UmlMachine:
@@ -63,6 +66,9 @@ class UmlMachine:
     initrd: Path
     silence: float
     flavour: Flavour
+
+    def channel(self, texts: list[str]) -> Channel:
+        return Channel(texts)
 
     def command(self, channel: Channel) -> Sequence[str | Path]:
         return self._command(MEMORY, f"iomem=mmapper,/proc/self/fd/{channel.fd}")

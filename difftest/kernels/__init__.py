@@ -6,7 +6,7 @@ from __future__ import annotations
 from difftest.kernels import cache, source
 from difftest.kernels.build import base_name, build, digest
 from difftest.kernels.cache import CachedKernel, Kernel, list_kernels
-from difftest.kernels.flavour import DEBUG, FLAVOURS, UML, Flavour
+from difftest.kernels.flavour import DEBUG, FLAVOURS, UML, X86, Flavour
 from difftest.kernels.series import DEFAULT, SERIES, Series, known
 from difftest.kernels.source import fetch
 from difftest.kernels.tree import Patch
@@ -17,6 +17,7 @@ __all__ = (
     "FLAVOURS",
     "SERIES",
     "UML",
+    "X86",
     "CachedKernel",
     "Flavour",
     "Kernel",

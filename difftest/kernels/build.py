@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from difftest.errors import BuildError
 from difftest.kernels import cache, config, source, tree
 from difftest.progress import progress
-from difftest.toolchain import CommandError, build_environment, compiler, require, run
+from difftest.toolchain import (
+    CommandError,
+    build_environment,
+    compiler,
+    require,
+    require_headers,
+    run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +42,10 @@ _FIXED = {
     "KBUILD_BUILD_VERSION": "1",
     "LOCALVERSION": "",
 }
+
+
+#: Stands for the tree in what a base build leaves.
+_TREE = "/tree-of-difftest"
 
 
 def digest(series: str, patches: Sequence[Patch], flavour: Flavour) -> str:
@@ -101,6 +112,7 @@ def _hash(*parts: str | bytes) -> str:
 
 
 def _build_base(series: str, flavour: Flavour, name: str) -> Path:
+    require_headers(*flavour.headers)
     original = source.fetch(series)
     with cache.workdir(f"base-{series}") as work:
         tree.make(original, (), work / "tree", series)
@@ -111,6 +123,7 @@ def _build_base(series: str, flavour: Flavour, name: str) -> Path:
         title = f"building kernel {series} for {flavour.name}, once for all fixes"
         with progress(title, flavour.base_steps) as bar:
             _make(work, flavour.command, bar.add)
+        _move_tools(build_directory, str(work / "tree"), _TREE)
         made = work / "made"
         made.mkdir()
         build_directory.rename(made / tree.BUILD)
@@ -132,6 +145,7 @@ def _build(
     with cache.workdir(f"kernel-{series}") as work:
         tree.make(original, patches, work / "tree", series)
         run(["cp", "-a", "--reflink=auto", str(ready), str(work / "tree")], where=work)
+        _move_tools(work / "tree" / tree.BUILD, _TREE, str(work / "tree"))
         with progress(title, flavour.patch_steps) as bar:
             try:
                 _make(work, flavour.command, bar.add)
@@ -155,6 +169,17 @@ def _build(
     kernel = cache.lookup(address)
     assert kernel is not None  # noqa: S101 -- it was just published, under its lock
     return kernel
+
+
+def _move_tools(build: Path, before: str, after: str) -> None:
+    """Tell the kernel's own tools (objtool) that their tree is elsewhere now.
+
+    Kbuild writes relative names down, their build system absolute ones. Not found there, they would
+    be made again, and after them all that they were applied to, which is the whole kernel.
+    """
+    for file in (build / "tools").rglob("*.cmd"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(before, after), encoding="utf-8")
 
 
 def _make(work: Path, words: Sequence[str], each_step: Callable[[], None] = lambda: None) -> None:

@@ -19,8 +19,9 @@ class Flavour:
     `variables` are given to make. `fragments` are files of `configs/`, set on top of tinyconfig in
     this order: where two set the same option, the later one holds. `target` is what make makes.
     `image` is the file that boots, and `others` what else is kept, below the build directory; a
-    flavour's names must end differently. The cache calls the image `linux`. `arguments` are what
-    the kernel is told when it boots, besides what its backend tells it, and `memory` is how many
+    flavour's names must end differently. The cache calls the image `linux`. `headers` are what
+    the kernel's own tools include and a C compiler does not bring. `arguments` are what the
+    kernel is told when it boots, besides what its backend tells it, and `memory` is how many
     times the memory of a plain one it needs.
 
     `base_steps` and `patch_steps` are the lines that kbuild prints for one step
@@ -34,6 +35,7 @@ class Flavour:
     target: str
     image: str
     others: tuple[str, ...] = ("usr/gen_init_cpio",)
+    headers: tuple[str, ...] = ()
     base_steps: int
     patch_steps: int
     arguments: tuple[str, ...] = ()
@@ -58,7 +60,7 @@ class Flavour:
 UML = Flavour(
     name="uml",
     variables=MappingProxyType({"ARCH": "um", "SUBARCH": "x86_64"}),
-    fragments=("uml.config",),
+    fragments=("guest.config", "uml.config"),
     target="linux",
     image="linux",
     base_steps=871,
@@ -75,4 +77,15 @@ DEBUG = replace(
 )
 """Tells who did it: KASAN, page_owner, page poisoning, lockdep. Boots in 0.5 s, not 0.03."""
 
-FLAVOURS: tuple[Flavour, ...] = (UML, DEBUG)
+X86 = Flavour(
+    name="x86",
+    variables=MappingProxyType({"ARCH": "x86_64"}),
+    fragments=("guest.config", "x86.config"),
+    target="vmlinux",
+    image="vmlinux",
+    headers=("gelf.h",),  # objtool
+    base_steps=1000,
+    patch_steps=30,
+)
+
+FLAVOURS: tuple[Flavour, ...] = (UML, DEBUG, X86)

@@ -47,8 +47,14 @@ SERIES: Mapping[str, Series] = MappingProxyType(
             Series(
                 name="6.12",
                 release="bookworm",
-                # 6.4 gave most functions of the file new names.
-                renamed=MappingProxyType({("mm/userfaultfd.c", "mfill_atomic"): "mcopy_atomic"}),
+                # 6.4 gave most functions of the file new names. On x86 a BUG is in the one that it
+                # was inlined into.
+                renamed=MappingProxyType(
+                    {
+                        ("mm/userfaultfd.c", "mfill_atomic"): "mcopy_atomic",
+                        ("mm/userfaultfd.c", "mfill_atomic_copy"): "mcopy_atomic",
+                    }
+                ),
             ),
         )
     }

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,70 +16,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 from differences import DIFFERENCES, Difference
+from played import CALM, CRASH, KNOWN, changed_agent, guest_with, outcomes
 from wrong import wrong
 
 import oracles
-import strategies
-from difftest import facts, kernels
+from difftest import kernels
 from difftest.backends import guest, uml
 from difftest.backends.model import ModelBackend
-from difftest.guest import build
-from difftest.outcome import Ending, Outcome, Step
+from difftest.outcome import Ending, Step
 from difftest.verdict import Value, judge_safely
 from difftest.workload import generate
 from difftest.workload.codec import from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from difftest.backends.channel import Channel
-    from difftest.strategy import Strategy
-    from difftest.workload.workload import Workload
 
 pytestmark = pytest.mark.kernel
 
-KNOWN = {one.name: one for one in strategies.STRATEGIES}
 KERNELS = {name: uml.UmlBackend(one) for name, one in kernels.SERIES.items()}
 KERNEL = KERNELS[kernels.DEFAULT]
 every_series = pytest.mark.parametrize("series", KERNELS)
-MODEL = ModelBackend()
-
-CRASH = from_text(
-    "mount blocks=2\nfile pages=4\nmap file=0 offset=0 pages=4\n"
-    "copy map=0 page=0 source=RM\n  window\n    fill leave=0\n"
-)
-CALM = from_text(
-    "mount blocks=4\nfile pages=4\nmap file=0 offset=0 pages=4\n"
-    "copy map=0 page=0 source=RM\n  window\n    write file=0 page=3 pages=1\n"
-)
-
-
-def outcomes(
-    backend: uml.UmlBackend | ModelBackend, strategy: Strategy, workloads: Sequence[Workload]
-) -> list[Outcome]:
-    chain = facts.chain(strategy, KNOWN)
-    backend.prepare(chain)
-    with backend.runner(chain) as runner:
-        return list(runner.run(workloads))
-
-
-@contextlib.contextmanager
-def guest_with(agent: Path) -> Iterator[guest.GuestRunner]:
-    """Open a runner on the baseline kernel with another agent."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guest, "agent", lambda: agent)
-        with KERNEL.runner([KNOWN["unpatched"]]) as runner:
-            yield runner
-
-
-def changed_agent(folder: Path, file: str, old: str, new: str) -> Path:
-    """Build the agent with a line of it changed."""
-    sources = folder / "guest"
-    shutil.copytree(build.SOURCES, sources, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    text = (sources / file).read_text(encoding="utf-8")
-    assert old in text
-    (sources / file).write_text(text.replace(old, new, 1), encoding="utf-8")
-    return build.agent(sources)
 
 
 @every_series
@@ -169,7 +124,7 @@ def test_a_kernel_that_never_boots_is_neither_a_crash_nor_a_pass(series: str) ->
 def test_an_agent_that_writes_garbage_is_the_rig(
     tmp_path: Path, file: str, old: str, new: str, title: str
 ) -> None:
-    with guest_with(changed_agent(tmp_path, file, old, new)) as runner:
+    with guest_with(KERNEL, changed_agent(tmp_path, file, old, new)) as runner:
         seen = list(runner.run([CALM]))
     assert len(seen) == 1
     assert seen[0].ending is Ending.NO_BOOT  # not even its first workload can be trusted
@@ -205,7 +160,7 @@ def test_an_agent_that_ends_in_a_workload_is_told_apart_from_a_kernel_that_does(
         "\tworld_observe();\n",
         f"\tif (number == 1)\n\t\t{statement}\n\tworld_observe();\n",
     )
-    with guest_with(agent) as runner:
+    with guest_with(KERNEL, agent) as runner:
         seen = list(runner.run([CALM, CALM, CALM]))
         assert sorted(runner.consoles) == [1]
     assert [one.ending for one in seen] == [Ending.FINISHED, ending, Ending.FINISHED]
@@ -250,7 +205,7 @@ def test_a_guest_that_is_killed_again_and_again_is_lost_and_the_next_workload_ru
         return wait(process, channel, silence)
 
     monkeypatch.setattr(guest, "_wait", kill)
-    with guest_with(agent) as runner:
+    with guest_with(KERNEL, agent) as runner:
         seen = list(runner.run([CALM] * 3))
     assert [one.ending for one in seen] == [Ending.FINISHED, Ending.LOST, Ending.FINISHED]
     assert "the guest vanished with status -9" in seen[1].title
@@ -268,7 +223,7 @@ def test_a_complaint_that_the_kernel_survives_is_laid_to_the_workload_that_cause
         f"\tif (workload->step[0].field[0].number == 3 && {says})\n\t\terrno = 0;\n"
         "\tworld_observe();\n",
     )
-    with guest_with(agent) as runner:
+    with guest_with(KERNEL, agent) as runner:
         seen = list(runner.run([CALM, dataclasses.replace(CALM, blocks=3), CALM]))
         assert sorted(runner.consoles) == [1]
     assert [one.ending for one in seen] == [Ending.FINISHED, Ending.CRASHED, Ending.FINISHED]

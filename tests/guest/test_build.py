@@ -62,7 +62,7 @@ def test_a_warning_is_an_error_and_is_shown(sources: Path) -> None:
 
 def test_a_missing_compiler_is_named(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ToolchainError, match=r"gcc .*apt-get install gcc"):
+    with pytest.raises(ToolchainError, match=r"gcc .*apt-get install .*gcc"):
         agent(sources)
 
 

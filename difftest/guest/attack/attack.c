@@ -297,5 +297,5 @@ int main(int argc, char **argv)
 	if (argc >= 3 && !fork())
 		play(argv[1], atoi(argv[2]));
 	wait(NULL);
-	reboot(RB_POWER_OFF);
+	reboot(getenv("restart") ? RB_AUTOBOOT : RB_POWER_OFF);
 }

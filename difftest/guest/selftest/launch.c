@@ -65,5 +65,5 @@ int main(int argc, char **argv)
 	waitpid(test, &status, 0);
 	printf("{\"exit\":%d,\"signal\":%d}\n", WEXITSTATUS(status),
 	       WTERMSIG(status));
-	reboot(RB_POWER_OFF);
+	reboot(getenv("restart") ? RB_AUTOBOOT : RB_POWER_OFF);
 }
