@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from difftest import catalogue, conform, doctor, kernels, plugins, session
+from difftest import catalogue, conform, coverage, doctor, kernels, plugins, session
 from difftest import replay as replaying
 from difftest import selftest as selftesting
 from difftest.errors import DifftestError
@@ -313,6 +313,40 @@ def selftest(
     if selftesting.failed(reports):
         sys.exit(1)
     sys.exit(0 if selftesting.complete(reports) else FAILED)
+
+
+@cli.command("coverage")
+@_strategy
+@click.option("--backend", default="uml:6.1", show_default=True, help="On which kernels.")
+@_workloads
+@_seed
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+    help="What to print.",
+)  # fmt: skip
+@_skip
+def coverage_(
+    strategies: tuple[str, ...],
+    backend: str,
+    workloads: int,
+    seed: int,
+    form: str,
+    skip: tuple[str, ...],
+) -> None:
+    """Say which lines of the kernel functions under test workloads execute.
+
+    On kernels that count lines, of the baseline and of strategies (all, without --strategy).
+    Lines that no workload can execute are named with the reason, and are not expected.
+
+    Exit status: 0 at least 95 % of the other lines and all lines that strategies add were
+    executed; 1 fewer were; 2 bad usage, or the rig failed.
+    """
+    loaded = plugins.load(skip)
+    names = [BASELINE, *strategies] if strategies else ()
+    chosen = session.strategies_of(loaded, names, ())
+    found = coverage.measure(loaded, backend, chosen, workloads, seed)
+    click.echo(coverage.encode(found) if form == "json" else coverage.render(found), nl=False)
+    sys.exit(0 if found.enough else 1)
 
 
 @cli.command("list")

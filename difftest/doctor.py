@@ -40,7 +40,11 @@ _PTRACE_SEIZE = 0x4206
 #: The parts that boot kernels.
 _GUESTS = ("uml", "qemu")
 
-_PROGRAMS = dict.fromkeys(BUILDERS, _GUESTS) | {"git": PARTS, "qemu-system-x86_64": ("qemu",)}
+_PROGRAMS = dict.fromkeys(BUILDERS, _GUESTS) | {
+    "git": PARTS,
+    "gcov": ("uml",),
+    "qemu-system-x86_64": ("qemu",),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ PACKAGES = MappingProxyType(
     {
         "git": "git",
         "gcc": "gcc",
+        "gcov": "gcc",
         "make": "make",
         "flex": "flex",
         "bison": "bison",

@@ -36,8 +36,10 @@ def test_the_wheel_holds_the_four_packages_whole(tmp_path: Path) -> None:
     assert names == ours
     assert {
         "difftest/guest/agent.c",
+        "difftest/kernels/configs/gcov-6.1.patch",
         "difftest/kernels/configs/uml.config",
         "difftest/kernels/patches/6.1/baseline.patch",
+        "difftest/kernels/reach/6.1.toml",
         "difftest/py.typed",
         "difftest/schema/result-1.json",
         "strategies/release_page/kernel-6.1.patch",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from difftest.backends.guest import Machine
     from difftest.backends.program import Program
     from difftest.kernels import Flavour, Series
 
@@ -56,7 +57,7 @@ class UmlBackend(GuestBackend):
     def platform(self) -> str:
         return ""
 
-    def _machine(self, kernel: kernels.Kernel, initrd: Path) -> UmlMachine:
+    def _machine(self, kernel: kernels.Kernel, initrd: Path) -> Machine:
         return UmlMachine(kernel.linux, initrd, SILENCE, self._flavour)
 
 

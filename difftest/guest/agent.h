@@ -100,6 +100,7 @@ int world_filler(void);
 long world_used(void);
 void world_observe(void);
 long world_destroy(void);
+void world_settle(void);
 
 /* thread.c: other threads, and children. */
 struct thread {

@@ -478,8 +478,10 @@ void play(struct workload *workload, int number)
 			owner_report();
 			break;
 		}
-		if (!again)
+		if (!again) {
 			owner_note();
+			world_settle();	/* to look allocates, too */
+		}
 		out_rewind(mark);
 	}
 }

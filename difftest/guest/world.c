@@ -380,6 +380,12 @@ static long pages_held(void)
 	return pages;
 }
 
+/* What is held now is not the next workload's. */
+void world_settle(void)
+{
+	held = pages_held();
+}
+
 /* Returns how many pages are held that were not before the workload. */
 long world_destroy(void)
 {

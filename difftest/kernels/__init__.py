@@ -6,7 +6,7 @@ from __future__ import annotations
 from difftest.kernels import cache, source
 from difftest.kernels.build import base_name, build, digest
 from difftest.kernels.cache import CachedKernel, Kernel, list_kernels
-from difftest.kernels.flavour import DEBUG, FLAVOURS, UML, X86, Flavour
+from difftest.kernels.flavour import DEBUG, FLAVOURS, GCOV, UML, X86, Flavour
 from difftest.kernels.series import DEFAULT, SERIES, Series, known
 from difftest.kernels.source import fetch
 from difftest.kernels.tree import Patch
@@ -15,6 +15,7 @@ __all__ = (
     "DEBUG",
     "DEFAULT",
     "FLAVOURS",
+    "GCOV",
     "SERIES",
     "UML",
     "X86",
@@ -42,5 +43,5 @@ def clean(everything: bool = False) -> int:  # noqa: FBT001, FBT002 -- reads wel
         return cache.clean()
     names = {source.directory_name(series) for series in known()}
     had = [one for one in known() if cache.finished("sources", source.directory_name(one))]
-    names |= {base_name(one, flavour) for one in had for flavour in FLAVOURS}
+    names |= {base_name(one, flavour) for one in had for flavour in FLAVOURS if flavour.fits(one)}
     return cache.clean(keep=frozenset(names))

@@ -56,7 +56,8 @@ def digest(series: str, patches: Sequence[Patch], flavour: Flavour) -> str:
     """
     with_source = source.fetch(series)
     with cache.workdir("digest") as work:
-        changed = tree.changed_files(with_source, patches, work, series)
+        every = (*flavour.patches(series), *patches)
+        changed = tree.changed_files(with_source, every, work, series)
     parts = (*_base_parts(series, flavour), *(part for item in changed.items() for part in item))
     return _hash(*parts)
 
@@ -97,6 +98,7 @@ def _base_parts(series: str, flavour: Flavour) -> tuple[str, ...]:
         flavour.name,
         *flavour.command,
         config.fragment(flavour),
+        *(patch.text for patch in flavour.patches(series)),
         compiler(),
     )
 
@@ -115,7 +117,7 @@ def _build_base(series: str, flavour: Flavour, name: str) -> Path:
     require_headers(*flavour.headers)
     original = source.fetch(series)
     with cache.workdir(f"base-{series}") as work:
-        tree.make(original, (), work / "tree", series)
+        tree.make(original, flavour.patches(series), work / "tree", series)
         build_directory = work / "tree" / tree.BUILD
         build_directory.mkdir()
         variables = flavour.command[:-1]
@@ -143,7 +145,7 @@ def _build(
     original, ready = source.fetch(series), base(series, flavour)
     title = f"building kernel {series} for {flavour.name}" + (f" ({label})" if label else "")
     with cache.workdir(f"kernel-{series}") as work:
-        tree.make(original, patches, work / "tree", series)
+        tree.make(original, (*flavour.patches(series), *patches), work / "tree", series)
         run(["cp", "-a", "--reflink=auto", str(ready), str(work / "tree")], where=work)
         _move_tools(work / "tree" / tree.BUILD, _TREE, str(work / "tree"))
         with progress(title, flavour.patch_steps) as bar:

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from difftest.kernels.tree import Patch
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.resources.abc import Traversable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,8 @@ class Flavour:
     flavour's names must end differently. The cache calls the image `linux`. `headers` are what
     the kernel's own tools include and a C compiler does not bring. `arguments` are what the
     kernel is told when it boots, besides what its backend tells it, and `memory` is how many
-    times the memory of a plain one it needs.
+    times the memory of a plain one it needs. `patch` is the beginning of names in `configs/`: the
+    series have it that have a `PATCH-SERIES.patch` there, which is applied before any other.
 
     `base_steps` and `patch_steps` are the lines that kbuild prints for one step
     ("  CC      mm/shmem.o"): for all of DEFAULT, and after a change to one file of mm/. Measured;
@@ -40,6 +45,7 @@ class Flavour:
     patch_steps: int
     arguments: tuple[str, ...] = ()
     memory: int = 1
+    patch: str = ""
 
     @property
     def suffix(self) -> str:
@@ -50,6 +56,20 @@ class Flavour:
     def command(self) -> tuple[str, ...]:
         """Return what make is told: variables, then the target."""
         return (*(f"{name}={value}" for name, value in self.variables.items()), self.target)
+
+    def fits(self, series: str) -> bool:
+        """Say whether it is known how to build a series so."""
+        return not self.patch or self._file(series).is_file()
+
+    def patches(self, series: str) -> tuple[Patch, ...]:
+        """Return what it changes in the source of a series that it fits."""
+        if not self.patch:
+            return ()
+        file = self._file(series)
+        return (Patch(file.name, file.read_text(encoding="utf-8")),)
+
+    def _file(self, series: str) -> Traversable:
+        return resources.files("difftest.kernels") / "configs" / f"{self.patch}-{series}.patch"
 
     @property
     def kept(self) -> Mapping[str, str]:
@@ -88,4 +108,22 @@ X86 = Flavour(
     patch_steps=30,
 )
 
-FLAVOURS: tuple[Flavour, ...] = (UML, DEBUG, X86)
+#: As gcov wants it, and for lines to be counted where they are written.
+_COUNTED = "-fprofile-arcs -ftest-coverage -fno-tree-loop-im"
+
+GCOV = replace(
+    UML,
+    name="uml+gcov",
+    variables=MappingProxyType(
+        {
+            **UML.variables,
+            "CFLAGS_shmem.o": _COUNTED,
+            "CFLAGS_userfaultfd.o": _COUNTED,
+        }
+    ),
+    others=(*UML.others, "mm/shmem.gcno", "mm/userfaultfd.gcno"),
+    patch="gcov",
+)
+"""Counts how often the lines of two files run; what it counted survives a panic."""
+
+FLAVOURS: tuple[Flavour, ...] = (UML, DEBUG, GCOV, X86)

@@ -141,6 +141,13 @@ def test_every_part_of_a_flavour_is_part_of_the_digest(
     assert building.base_name("6.1", other) != building.base_name("6.1", UML)
 
 
+def test_a_flavour_that_needs_a_patch_fits_the_series_that_have_one() -> None:
+    assert [one for one in kernels.SERIES if kernels.GCOV.fits(one)] == ["6.1"]
+    (patch,) = kernels.GCOV.patches("6.1")
+    assert "__gcov_dump" in patch.text
+    assert UML.patches("5.10") == ()
+
+
 def test_flavours_have_names_of_their_own_and_fragments_that_exist() -> None:
     assert len({one.name for one in kernels.FLAVOURS}) == len(kernels.FLAVOURS)
     for flavour in kernels.FLAVOURS:

@@ -210,22 +210,33 @@ def test_a_strategy_takes_the_patch_of_the_nearest_series_or_says_why_not(
 
 
 @pytest.mark.kernel
-def test_a_whole_tree_builds(tmp_path: Path) -> None:
-    """The distribution's source as a repository: the kernel that comes out is the same."""
-    mine = tmp_path / "mine"
+def test_a_real_kernel_comes_out_as_it_went_in(tmp_path: Path) -> None:
+    """The distribution's source, made a repository; the whole would take minutes."""
     original = kernels.fetch("6.1")
-    subprocess.run(["cp", "-a", "--reflink=auto", original, mine], check=True)
-    git(tmp_path, "init", "--quiet", str(mine))
-    commit(mine)
+    mine = tmp_path / "mine.git"
+    git(tmp_path, "init", "--quiet", "--bare", str(mine))
+    where = (f"--work-tree={original}", "-c", "core.compression=1")
+    parts = ("Makefile", "arch/um", "arch/x86", "fs", "include", "kernel", "mm")
+    # The source has a .gitignore that leaves nearly everything out.
+    git(mine, *where, "add", "--force", *parts)
+    git(mine, *where, "commit", "--quiet", "--message", "all")
     name = f"test-{os.getpid()}"
-    trees.add(mine, name=name)
+    said = trees.add(mine, name=name)
     try:
+        assert "already as baseline.patch of 6.1" in said
         made = kernels.fetch(name)
-        differ = subprocess.run(
-            ["diff", "-rq", "--exclude=.git", original, made], capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert differ.stdout == ""
+        assert all(sizes(made / part) == sizes(original / part) for part in parts)
+        assert {path.name for path in made.iterdir()} == {part.split("/")[0] for part in parts}
+        assert (made / "mm/shmem.c").read_text() == (original / "mm/shmem.c").read_text()
     finally:
-        subprocess.run(["rm", "-rf", made.parent], check=True)
+        subprocess.run(["rm", "-rf", *(cache.root() / "sources").glob(f"{name}-*")], check=True)
         trees.remove(name)
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Return the size of every file."""
+    return {
+        f"{where}/{name}"[len(str(folder)) :]: os.lstat(f"{where}/{name}").st_size
+        for where, _, names in os.walk(folder)
+        for name in names
+    }

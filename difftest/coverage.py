@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Coverage: which lines of the kernel functions under test the workloads execute, by gcov."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from tabulate import tabulate
+
+from difftest import facts, kernels
+from difftest.backends.uml import UmlBackend
+from difftest.errors import BuildError, RigError, UsageError
+from difftest.kernels import tree
+from difftest.kernels.series import known, name_in, patches_for
+from difftest.outcome import Record
+from difftest.progress import progress
+from difftest.result import Full
+from difftest.strategy import BASELINE
+from difftest.toolchain import CommandError, run
+from difftest.workload import generate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from difftest.backends.channel import Channel
+    from difftest.backends.guest import Machine
+    from difftest.backends.program import Program
+    from difftest.plugins import Plugins
+    from difftest.strategy import Strategy
+    from difftest.workload.workload import Workload
+
+AIM = 0.95
+"""Of the lines that can be reached. All of them would make every new kernel line a failure."""
+
+FILES = ("mm/shmem.c", "mm/userfaultfd.c")
+"""What GCOV counts."""
+
+#: How often each line ran, by file; lines that hold no code are not in it.
+Counts = dict[str, dict[int, int]]
+
+
+class Unreached(Record, frozen=True, forbid_unknown_fields=True):
+    """Lines of a function that no workload can execute: consecutive ones, blanks left out."""
+
+    function: str
+    lines: str
+    reason: str
+
+
+class Reach(Record, frozen=True, forbid_unknown_fields=True):
+    """`reach/SERIES.toml`: the functions to look at, by file, and what of them is out of reach."""
+
+    functions: dict[str, tuple[str, ...]]
+    unreached: tuple[Unreached, ...] = ()
+
+
+class Line(Full, frozen=True):
+    """A line that was not executed; `reason` says why none could, "" if nothing is known."""
+
+    number: int
+    text: str
+    reason: str = ""
+
+
+class Function(Full, frozen=True):
+    """`reachable` counts the lines with code but those that are out of reach for a reason."""
+
+    name: str
+    file: str
+    reachable: int
+    executed: int
+    not_executed: tuple[Line, ...]
+
+
+class Added(Full, frozen=True):
+    """The lines with code that a strategy's patches add, in counted files."""
+
+    strategy: str
+    lines: int
+    executed: int
+    not_executed: tuple[Line, ...]
+
+
+class Coverage(Full, frozen=True):
+    """Lines executed by all strategies together, and of each what it adds."""
+
+    backend: str
+    seed: int
+    workloads: int
+    functions: tuple[Function, ...]
+    added: tuple[Added, ...]
+
+    @property
+    def share(self) -> float:
+        """Return the part of the lines within reach that was executed."""
+        reachable = sum(one.reachable for one in self.functions)
+        return sum(one.executed for one in self.functions) / reachable if reachable else 0.0
+
+    @property
+    def enough(self) -> bool:
+        return self.share >= AIM and all(one.executed == one.lines for one in self.added)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """A machine whose guests leave their counts below a directory."""
+
+    machine: Machine
+    counts: Path
+
+    @property
+    def silence(self) -> float:
+        return self.machine.silence
+
+    def channel(self, texts: list[str]) -> Channel:
+        return self.machine.channel(texts)
+
+    def command(self, channel: Channel) -> Sequence[str | Path]:
+        return ("env", f"GCOV_PREFIX={self.counts}", *self.machine.command(channel))
+
+    def command_for(self, program: Program) -> Sequence[str | Path]:
+        return ("env", f"GCOV_PREFIX={self.counts}", *self.machine.command_for(program))
+
+
+class _CountingBackend(UmlBackend):
+    def __init__(self, series: kernels.Series, counts: Path) -> None:
+        super().__init__(series, kernels.GCOV)
+        self._counts = counts
+
+    def count(self, chain: Sequence[Strategy], workloads: Sequence[Workload]) -> Counts:
+        """Run workloads and return how often lines ran."""
+        with self.runner(chain) as runner:
+            for _ in runner.run(workloads):
+                pass
+        return _read(self._kernel(chain).linux.parent, self._counts)
+
+    def _machine(self, kernel: kernels.Kernel, initrd: Path) -> Machine:
+        return _Counting(super()._machine(kernel, initrd), self._counts)
+
+
+def measure(
+    plugins: Plugins, backend: str, strategies: Sequence[Strategy], workloads: int, seed: int
+) -> Coverage:
+    """Count lines while workloads run on strategies. Raises UsageError for a stale reason."""
+    series = known().get(name_in(backend)) if backend.startswith("uml:") else None
+    if series is None or not kernels.GCOV.fits(series.name):
+        able = ", ".join(f"uml:{one}" for one in known() if kernels.GCOV.fits(one))
+        raise UsageError(f"coverage cannot be measured on {backend}: only on {able}")
+    reach = _reach(series.name)
+    source = kernels.fetch(series.name)
+    original = {file: (source / file).read_text(encoding="utf-8").splitlines() for file in FILES}
+    total: Counts = {file: {} for file in FILES}
+    added = []
+    shards = [
+        (shard, min(generate.SHARD, workloads - first))
+        for shard, first in enumerate(range(0, workloads, generate.SHARD))
+    ]
+    with progress("counting lines", workloads * len(strategies), "run") as shown:
+        drawn = [one for shard in shards for one in generate.shard(seed, *shard)]
+        for strategy in strategies:
+            chain = facts.chain(strategy, plugins.strategies)
+            with tempfile.TemporaryDirectory(prefix="difftest-gcov-") as folder:
+                ready = _CountingBackend(series, Path(folder))
+                ready.prepare(chain)
+                counts = ready.count(chain, drawn)
+            shown.add(len(drawn))
+            patched = _patched(original, chain, series.name)
+            for file in FILES:
+                _add(total[file], counts[file], original[file], patched[file])
+            if strategy.name != BASELINE:
+                added.append(_added(strategy.name, counts, original, patched))
+    functions = _functions(reach, original, total)
+    return Coverage(backend, seed, workloads, functions, tuple(added))
+
+
+def _reach(series: str) -> Reach:
+    file = resources.files("difftest.kernels") / "reach" / f"{series}.toml"
+    return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Reach)
+
+
+class _GcovLine(msgspec.Struct):
+    line_number: int
+    count: int
+
+
+class _GcovFile(msgspec.Struct):
+    file: str
+    lines: list[_GcovLine]
+
+
+class _Gcov(msgspec.Struct):
+    files: list[_GcovFile]
+
+
+def _read(notes: Path, data: Path) -> Counts:
+    """Read what guests left in `data`; `notes` holds what the compiler said of the lines."""
+    counts: Counts = {}
+    for file in FILES:
+        name = str(Path(file).with_suffix(".gcda"))
+        found = list(data.rglob(name))
+        if len(found) != 1:
+            raise RigError(f"the guests left {len(found)} files {name}: expected one")
+        shutil.copy2(notes / f"{found[0].stem}.gcno", found[0].parent)
+        try:
+            text = run(["gcov", "--json-format", "--stdout", found[0].name], where=found[0].parent)
+            report = msgspec.json.decode(text, type=_Gcov)
+        except (CommandError, msgspec.MsgspecError) as error:
+            raise RigError(f"gcov cannot read what the guests left: {error}") from error
+        lines: dict[int, int] = {}
+        for one in report.files:
+            if one.file.endswith(f"/{file}"):
+                # A function that is inlined in two places has its lines twice.
+                for line in one.lines:
+                    lines[line.line_number] = lines.get(line.line_number, 0) + line.count
+        counts[file] = lines
+    return counts
+
+
+def _patched(
+    original: Mapping[str, list[str]], chain: Sequence[Strategy], series: str
+) -> dict[str, list[str]]:
+    """Return the lines of the counted files with the patches of a strategy."""
+    patches = [
+        kernels.Patch(f"strategy {one.name}", one.kernel_patches[patches_for(f"uml:{series}")])
+        for one in chain
+    ]
+    with tempfile.TemporaryDirectory(prefix="difftest-gcov-") as folder:
+        changed = tree.changed_files(kernels.fetch(series), patches, Path(folder), series)
+    return {
+        # The first byte says whether the file may be executed.
+        file: changed[file][1:].decode().splitlines() if file in changed else lines
+        for file, lines in original.items()
+    }
+
+
+def _add(
+    total: dict[int, int], counts: Mapping[int, int], before: list[str], after: list[str]
+) -> None:
+    """Add the counts of a patched file's lines to those of the same lines of the original."""
+    for old, new, size in SequenceMatcher(
+        None, before, after, autojunk=False
+    ).get_matching_blocks():
+        for offset in range(1, size + 1):
+            if (count := counts.get(new + offset)) is not None:
+                total[old + offset] = total.get(old + offset, 0) + count
+
+
+def _added(
+    strategy: str,
+    counts: Counts,
+    original: Mapping[str, list[str]],
+    patched: Mapping[str, list[str]],
+) -> Added:
+    """Return what became of the lines that a strategy adds."""
+    lines, missing = 0, []
+    for file in FILES:
+        before, after = original[file], patched[file]
+        same = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+        kept = {new + offset for _, new, size in same for offset in range(1, size + 1)}
+        for number, count in sorted(counts[file].items()):
+            if number not in kept:
+                lines += 1
+                if not count:
+                    missing.append(Line(number, after[number - 1].strip()))
+    return Added(strategy, lines, lines - len(missing), tuple(missing))
+
+
+class _Place(NamedTuple):
+    """Where a function is: its first and last line, counted from 1."""
+
+    file: str
+    first: int
+    last: int
+
+
+def _functions(
+    reach: Reach, original: Mapping[str, list[str]], counts: Counts
+) -> tuple[Function, ...]:
+    places = {
+        name: _place(name, file, original[file])
+        for file, names in reach.functions.items()
+        for name in names
+    }
+    reasons: dict[tuple[str, int], str] = {}
+    for entry in reach.unreached:
+        if entry.function not in places:
+            raise UsageError(f"reach: {entry.function} is none of the functions looked at")
+        place = places[entry.function]
+        idle = [
+            number
+            for number in _block(entry, place, original[place.file])
+            if counts[place.file].get(number) == 0
+        ]
+        if not idle:
+            raise UsageError(
+                f"reach: the reason {entry.reason!r} in {entry.function} is stale: every line of "
+                f"it was executed, or holds no code:\n{entry.lines.strip()}"
+            )
+        reasons.update(((place.file, number), entry.reason) for number in idle)
+    return tuple(
+        _function(name, place, original[place.file], counts[place.file], reasons)
+        for name, place in places.items()
+    )
+
+
+def _function(
+    name: str,
+    place: _Place,
+    lines: list[str],
+    counts: Mapping[int, int],
+    reasons: Mapping[tuple[str, int], str],
+) -> Function:
+    own = {number: counts[number] for number in sorted(counts) if _holds(place, number)}
+    if not own:
+        raise BuildError(f"the compiler left no code for {name} of {place.file}")
+    missing = tuple(
+        Line(number, lines[number - 1].strip(), reasons.get((place.file, number), ""))
+        for number, count in own.items()
+        if not count
+    )
+    executed = sum(1 for count in own.values() if count)
+    unexplained = sum(1 for line in missing if not line.reason)
+    return Function(name, place.file, executed + unexplained, executed, missing)
+
+
+def _holds(place: _Place, number: int) -> bool:
+    return place.first <= number <= place.last
+
+
+def _place(name: str, file: str, lines: list[str]) -> _Place:
+    """Find a definition as kernel style has it: it begins and ends in the first column."""
+    head = re.compile(rf"^\w.*\b{re.escape(name)}\(")
+    for first, line in enumerate(lines):
+        if head.match(line):
+            opened = next(i for i in range(first, len(lines)) if lines[i].endswith((";", "{")))
+            if lines[opened] == "{":  # else a declaration
+                return _Place(file, first + 1, lines.index("}", opened) + 1)
+    raise UsageError(f"reach: there is no function {name} in {file} of this series")
+
+
+def _block(entry: Unreached, place: _Place, lines: list[str]) -> list[int]:
+    """Return the numbers of the lines of an entry; it must be found in one place."""
+    want = [line.strip() for line in entry.lines.splitlines() if line.strip()]
+    here = [
+        (number, lines[number - 1].strip())
+        for number in range(place.first, place.last + 1)
+        if lines[number - 1].strip()
+    ]
+    found = [
+        [number for number, _ in here[start : start + len(want)]]
+        for start in range(len(here) - len(want) + 1)
+        if [text for _, text in here[start : start + len(want)]] == want
+    ]
+    if len(found) != 1:
+        raise UsageError(
+            f"reach: the lines of {entry.reason!r} are {len(found)} times in {entry.function}, "
+            f"expected once:\n{entry.lines.strip()}"
+        )
+    return found[0]
+
+
+def render(coverage: Coverage) -> str:
+    """Return coverage as text."""
+    rows = [
+        (one.name, f"{one.executed}/{one.reachable}", _percent(one.executed, one.reachable))
+        for one in coverage.functions
+    ]
+    blocks = [
+        tabulate(rows, ("function", "lines", "executed"), colalign=("left",) + ("right",) * 2)
+    ]
+    for one in coverage.functions:
+        blocks += _missing(f"{one.name} ({one.file}):", one.not_executed)
+    rows = [
+        (one.strategy, f"{one.executed}/{one.lines}", _percent(one.executed, one.lines))
+        for one in coverage.added
+    ]
+    if rows:
+        headers = ("added by", "lines", "executed")
+        blocks.append(tabulate(rows, headers, colalign=("left",) + ("right",) * 2))
+    for added in coverage.added:
+        blocks += _missing(f"added by {added.strategy}:", added.not_executed)
+    verdict = "enough" if coverage.enough else "not enough"
+    blocks.append(
+        f"{coverage.share:.1%} of the lines within reach on {coverage.backend}, "
+        f"{coverage.workloads} workloads a strategy, seed {coverage.seed}: {verdict} "
+        f"({AIM:.0%} of these, and every added line, is the aim)"
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _missing(title: str, lines: Sequence[Line]) -> Iterator[str]:
+    if lines:
+        shown = [
+            f"  {line.number}: {line.text}" + (f"    [{line.reason}]" if line.reason else "")
+            for line in lines
+        ]
+        yield "\n".join([f"not executed, {title}", *shown])
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def encode(coverage: Coverage) -> str:
+    """Return coverage as JSON, indented."""
+    return msgspec.json.format(msgspec.json.encode(coverage), indent=2).decode() + "\n"
