@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
+from difftest.outcome import Ending
 from difftest.result import Cell, Control, Reached, Witness
 from difftest.verdict import Value
 from difftest.workload.codec import size
@@ -53,7 +54,8 @@ def cells(strategy: str, runs: Runs, backends: Iterable[str], oracles: Sequence[
 
 
 def _cell(strategy: str, backend: str, oracle: str, column: int, runs: Mapping[int, Run]) -> Cell:
-    verdicts = [run.verdicts[column] for run in runs.values()]
+    played = [run for run in runs.values() if run.outcome.ending is not Ending.UNPLAYED]
+    verdicts = [run.verdicts[column] for run in played]
     count = Counter(verdict.value for verdict in verdicts)
     unknown = (verdict.evidence for verdict in verdicts if verdict.value is Value.UNKNOWN)
     reached = count[Value.PASS] + count[Value.FAIL]

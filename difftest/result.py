@@ -58,9 +58,10 @@ class StrategyResult(Full, frozen=True):
 class Cell(Full, frozen=True, rename={"passed": "pass"}):
     """Verdicts of one oracle on one strategy and backend.
 
-    `runs` = pass + fail + unknown. `reached` counts the runs that could be judged: pass + fail.
-    `upper_bound` is the 95 % upper bound of the failure rate, for a cell without failures; None
-    with failures or with nothing reached. `causes` are up to three different causes of UNKNOWN.
+    `runs` = pass + fail + unknown, without workloads that the backend has no way to play.
+    `reached` counts the runs that could be judged: pass + fail. `upper_bound` is the 95 % upper
+    bound of the failure rate, for a cell without failures; None with failures or with nothing
+    reached. `causes` are up to three different causes of UNKNOWN.
     """
 
     strategy: str

@@ -14,15 +14,18 @@ from made import (
     RELEASE_PAGE,
     UNPATCHED,
     campaign,
+    run,
+    seen,
     strategy,
 )
 
 from difftest.assemble import result_of, same_kernels
 from difftest.errors import StoreError
+from difftest.outcome import Ending, Outcome
 from difftest.rendering import absence
 
 if TYPE_CHECKING:
-    from difftest.tally import Tally
+    from difftest.tally import Run, Tally
 
 WHOLE = campaign()
 
@@ -74,6 +77,18 @@ def test_who_did_it_goes_to_every_witness_of_that_workload() -> None:
     parts = replace(WHOLE, told={("unpatched", 3): "x", ("release_page", 3): "y"})
     told = [one for one in result_of(parts).witnesses if one.culprit]
     assert [(one.strategy, one.number, one.culprit) for one in told] == [("unpatched", 3, "x")]
+
+
+def test_what_a_backend_cannot_play_is_neither_a_run_nor_missing_evidence() -> None:
+    def play(strategy: str, number: int) -> Run:
+        unplayed = Outcome(Ending.UNPLAYED, (), title="with SMP the limit is off")
+        return run(number, unplayed) if number == 7 else seen(strategy, number)
+
+    result = result_of(campaign(play))
+    assert {(one.runs, one.unknown) for one in result.cells if one.oracle == "no_kernel_bug"} == {
+        (19, 0)
+    }
+    assert result.decision.recommended == "release_page"
 
 
 def test_a_strategy_without_a_model_patch_has_no_cells_there_and_nothing_to_conform() -> None:
