@@ -194,7 +194,7 @@ class GuestRunner:
                     yield from [boot.unfinished()] * (len(texts) - first)
                     return
                 for outcome, last_words, owners in self._seen(boot, texts[first:]):
-                    if last_words:
+                    if outcome.ending is not Ending.FINISHED:
                         self.consoles[places[first]] = last_words
                     if told := culprit.of_pages(owners) or culprit.of_console(last_words):
                         self.culprits[places[first]] = told
