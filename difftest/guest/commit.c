@@ -16,7 +16,7 @@ static bool limited;
 static long limit;	/* in pages */
 static long before;
 
-void sysctl_vm(const char *name, long value)
+static void set(const char *name, long value)
 {
 	char path[64], text[24];
 	int length = snprintf(text, sizeof(text), "%ld", value);
@@ -46,19 +46,15 @@ static long committed(void)
 
 static void enforce(void)
 {
-	if (limit <= swap_pages())
-		die("a limit of %ld pages, with %ld of swap", limit,
-		    swap_pages());
-	sysctl_vm("overcommit_kbytes",
-		  (limit - swap_pages()) * (long)PAGE / 1024);
-	sysctl_vm("overcommit_memory", 2);
+	set("overcommit_kbytes", limit * (long)PAGE / 1024);
+	set("overcommit_memory", 2);
 }
 
 void commit_limit(long leave)
 {
 	if (!limited) {
-		sysctl_vm("user_reserve_kbytes", 0);
-		sysctl_vm("admin_reserve_kbytes", 0);
+		set("user_reserve_kbytes", 0);
+		set("admin_reserve_kbytes", 0);
 	}
 	limited = true;
 	/* A charge succeeds if what is committed with it is below the limit. */
@@ -71,7 +67,7 @@ void commit_lift(void)
 	if (!limited)
 		return;
 	before = committed();
-	sysctl_vm("overcommit_memory", 0);
+	set("overcommit_memory", 0);
 }
 
 void commit_restore(void)
@@ -85,6 +81,6 @@ void commit_restore(void)
 void commit_reset(void)
 {
 	if (limited)
-		sysctl_vm("overcommit_memory", 0);
+		set("overcommit_memory", 0);
 	limited = false;
 }

@@ -15,7 +15,6 @@ from difftest.model.objects import (
     VM_WRITE,
     Mm,
     Pte,
-    SwpEntry,
     Vma,
     filemap_remove_folio,
     find_vma,
@@ -24,7 +23,7 @@ from difftest.model.objects import (
     put_page,
 )
 
-from . import mlock, shmem
+from . import mlock
 from .rmap import zap_pte
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def can_madv_lru_vma(vma: Vma) -> bool:
 
 
 def madvise_pageout(mm: Mm, start: int, end: int) -> int:
-    """MADV_PAGEOUT: pages of files lose their mapping; what is clean or goes to swap is freed."""
+    """MADV_PAGEOUT without swap: mapped pages of files lose their mapping, and clean ones go."""
     vma = _at(mm, start)
     if not vma:
         return -ENOMEM
@@ -112,28 +111,20 @@ def madvise_pageout(mm: Mm, start: int, end: int) -> int:
         return -EINVAL
     for address in list(_present(vma, start, end)):
         page = mm.ptes[address].page
-        if page and page.lru and page.mapcount == 1 and not page.mlock_count:
+        # Anonymous memory has nowhere to go.
+        if page and page.mapping and page.lru and page.mapcount == 1 and not page.mlock_count:
             _shrink_page(page, vma, address)
     return -ENOMEM if end > vma.vm_end else 0
 
 
 def _shrink_page(page: Page, vma: Vma, address: int) -> None:
-    """The part of shrink_folio_list() that a page which is mapped once comes through."""
-    memory = vma.vm_mm.memory
-    if not page.mapping:
-        # Without swap anonymous memory has nowhere to go.
-        if memory.total_swap_pages:
-            zap_pte(vma, address)
-            vma.vm_mm.ptes[address] = Pte(None, write=False, swap=SwpEntry(page.content))
-        return
+    """The part of shrink_folio_list() that a page of a tmpfs file comes through."""
     get_page(page)
     zap_pte(vma, address)
-    page.locked = True
     if not page.dirty:
+        page.locked = True
         filemap_remove_folio(page)
-    elif vma.vm_file:
-        shmem.shmem_writepage(page, vma.vm_file, memory)
-    folio_unlock(page)
+        folio_unlock(page)
     put_page(page)
 
 
@@ -153,12 +144,12 @@ def fork(mm: Mm) -> Mm:
         if vma.vm_flags & VM_SHARED:
             continue
         for address in _present(vma, vma.vm_start, vma.vm_end):
-            pte = mm.ptes[address]
-            if pte.page:
-                get_page(pte.page)
-                pte.page.mapcount += 1
-            pte.write = False
-            child.ptes[address] = Pte(pte.page, write=False, swap=pte.swap)
+            page = mm.ptes[address].page
+            if page:
+                get_page(page)
+                page.mapcount += 1
+            mm.ptes[address].write = False
+            child.ptes[address] = Pte(page, write=False)
     return child
 
 
