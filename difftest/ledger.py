@@ -81,7 +81,7 @@ class Mapping:
         return self.shared or self.own.get(page, 0) is None
 
     def page_out(self, page: int) -> None:
-        """Reclaim a page: without swap, only the page table of one that has a file changes."""
+        """Reclaim a page: one of a file loses its entry, that of a private one leads to swap."""
         if self.is_of_file(page):
             self.doubt(page)
 
@@ -356,7 +356,7 @@ class Ledger:
                 self._apply_to_file(at, op, step)
             case ops.Overcommit():
                 self._limit = self._committed() + op.leave
-            case ops.Fork() | ops.Mprotect() | ops.Resume():
+            case ops.Fork() | ops.Mprotect() | ops.Resume() | ops.Swapon():
                 pass
             case ops.MunmapSource() | ops.CloseSource() | ops.KillCopier():
                 self._apply_to_copy(op)

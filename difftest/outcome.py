@@ -61,7 +61,8 @@ class File(Record, frozen=True):
     """A file at the end: sizes in pages.
 
     `cached` has one character for each of its first MAX_PAGES pages, "1" if the page is in the
-    page cache; `content` the tag of each page up to its size: 0 for zeros, -1 for a mixture.
+    page cache, and not in swap; `content` the tag of each page up to its size: 0 for zeros, -1 for
+    a mixture.
     """
 
     size: int
@@ -81,14 +82,16 @@ class State(Record, frozen=True):
     """What there is when the last operation has returned and nothing has been taken down yet.
 
     `maps` has for each mapping None if it is unmapped, else for each of its pages the tag that
-    memory holds there, or None where no page-table entry is present. `mlocked` counts the pages
-    that are mlocked. Copies that were still in flight have been resumed, and events read.
+    memory holds there, or None where there is no page-table entry. `mlocked` counts the pages
+    that are mlocked, `swapped` the page-table entries whose page is in swap. Copies that were
+    still in flight have been resumed, and events read.
     """
 
     files: tuple[File, ...]
     filler: Filler
     maps: tuple[tuple[int | None, ...] | None, ...]
     mlocked: int = 0
+    swapped: int = 0
 
 
 class Outcome(Record, frozen=True):

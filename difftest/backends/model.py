@@ -18,7 +18,7 @@ from difftest.facts import model_of
 from difftest.kernels.series import DEFAULT
 from difftest.model import code
 from difftest.model.kernel import EINTR, Fault, KernelBug
-from difftest.model.objects import find_vma
+from difftest.model.objects import Page, find_vma
 from difftest.model.system import System
 from difftest.outcome import Ending, File, Filler, Outcome, State, Step, Window
 from difftest.workload.limits import MAX_PAGES, PAGE_SIZE
@@ -213,6 +213,7 @@ class Player:
             filler=Filler(filler.i_size // PAGE_SIZE, filler.i_blocks * 512 // PAGE_SIZE),
             maps=tuple(self._map(area) for area in system.maps),
             mlocked=sum(page.mlock_count > 0 for page in system.mm.memory.pages),
+            swapped=sum(pte.swap is not None for pte in system.mm.ptes.values()),
         )
 
     def _map(self, area: Area) -> tuple[int | None, ...] | None:
@@ -227,7 +228,8 @@ class Player:
 def _content(pte: Pte | None) -> int | None:
     if pte is None:
         return None
-    return pte.page.content if pte.page else 0
+    held = pte.page or pte.swap
+    return held.content if held else 0
 
 
 def _file(inode: Inode) -> File:
@@ -236,6 +238,8 @@ def _file(inode: Inode) -> File:
     return File(
         size=size,
         blocks=inode.i_blocks * 512 // PAGE_SIZE,
-        cached="".join("1" if index in pages else "0" for index in range(MAX_PAGES)),
+        cached="".join(
+            "1" if isinstance(pages.get(index), Page) else "0" for index in range(MAX_PAGES)
+        ),
         content=tuple(pages[i].content if i in pages else 0 for i in range(size)),
     )

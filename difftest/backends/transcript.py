@@ -24,6 +24,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     filler: Filler | None = None
     maps: tuple[tuple[int | None, ...] | None, ...] | None = None
     mlocked: int = 0
+    swapped: int = 0
     left: int | None = None
     held: int | None = None
     done: int | None = None
@@ -71,7 +72,7 @@ class Transcript:
         elif line.window is not None and line.used is not None:
             self.trace.append(Window(line.window, line.used))
         elif line.files is not None and line.filler is not None and line.maps is not None:
-            self._state = State(line.files, line.filler, line.maps, line.mlocked)
+            self._state = State(line.files, line.filler, line.maps, line.mlocked, line.swapped)
         elif line.done is not None and line.left is not None and line.held is not None:
             self._done(line.done, line.left, line.held)
         elif line.owner is not None and self.outcomes:

@@ -120,7 +120,13 @@ bool thread_died(void);
 long child_fork(void);
 void child_reap(void);
 
+/* swap.c: a disk to swap to. */
+void swap_on(void);
+void swap_off(void);
+long swap_pages(void);
+
 /* commit.c: the limit of committed memory. */
+void sysctl_vm(const char *name, long value);
 void commit_limit(long leave);
 void commit_lift(void);
 void commit_restore(void);

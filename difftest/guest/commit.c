@@ -16,7 +16,7 @@ static bool limited;
 static long limit;	/* in pages */
 static long before;
 
-static void set(const char *name, long value)
+void sysctl_vm(const char *name, long value)
 {
 	char path[64], text[24];
 	int length = snprintf(text, sizeof(text), "%ld", value);
@@ -46,15 +46,19 @@ static long committed(void)
 
 static void enforce(void)
 {
-	set("overcommit_kbytes", limit * (long)PAGE / 1024);
-	set("overcommit_memory", 2);
+	if (limit <= swap_pages())
+		die("a limit of %ld pages, with %ld of swap", limit,
+		    swap_pages());
+	sysctl_vm("overcommit_kbytes",
+		  (limit - swap_pages()) * (long)PAGE / 1024);
+	sysctl_vm("overcommit_memory", 2);
 }
 
 void commit_limit(long leave)
 {
 	if (!limited) {
-		set("user_reserve_kbytes", 0);
-		set("admin_reserve_kbytes", 0);
+		sysctl_vm("user_reserve_kbytes", 0);
+		sysctl_vm("admin_reserve_kbytes", 0);
 	}
 	limited = true;
 	/* A charge succeeds if what is committed with it is below the limit. */
@@ -67,7 +71,7 @@ void commit_lift(void)
 	if (!limited)
 		return;
 	before = committed();
-	set("overcommit_memory", 0);
+	sysctl_vm("overcommit_memory", 0);
 }
 
 void commit_restore(void)
@@ -81,6 +85,6 @@ void commit_restore(void)
 void commit_reset(void)
 {
 	if (limited)
-		set("overcommit_memory", 0);
+		sysctl_vm("overcommit_memory", 0);
 	limited = false;
 }

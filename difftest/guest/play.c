@@ -240,6 +240,13 @@ static long op_fork(struct step *step)
 	return child_fork();
 }
 
+static long op_swapon(struct step *step)
+{
+	(void)step;
+	swap_on();
+	return 0;
+}
+
 static long op_overcommit(struct step *step)
 {
 	commit_limit(step->field[0].number);
@@ -369,6 +376,7 @@ static const struct {
 	{ "remove_begin", op_remove_begin, MAPS },
 	{ "remove_end", op_remove_end, MAPS },
 	{ "fork", op_fork, MAPS },
+	{ "swapon", op_swapon, MAPS },
 	{ "overcommit", op_overcommit, 0 },
 	{ "close_destination", op_close_destination, MAPS },
 	{ "munmap_source", op_munmap_source, MAPS },

@@ -266,6 +266,18 @@ void world_will_lock(void)
 		world.mlocked = count_mlocked();
 }
 
+#define IS_PRESENT (1UL << 63)
+#define IS_SWAPPED (1UL << 62)
+
+static long count_swapped(const uint64_t *entry, size_t count)
+{
+	long swapped = 0;
+
+	while (count--)
+		swapped += !!(*entry++ & IS_SWAPPED);
+	return swapped;
+}
+
 /* Page-table entries, and what memory holds where there is one. */
 static void observe_map(struct map *map, const uint64_t *entry)
 {
@@ -279,7 +291,7 @@ static void observe_map(struct map *map, const uint64_t *entry)
 	for (i = 0; i < map->pages; i++) {
 		if (i)
 			out_str(",");
-		if (entry[i] >> 63)
+		if (entry[i] & (IS_PRESENT | IS_SWAPPED))
 			out_num(read_tag(map->address + i * PAGE));
 		else
 			out_str("null");
@@ -293,6 +305,8 @@ void world_observe(void)
 	uint64_t entry[2 * MAX_MAPS * MAP_PAGES];
 	int places = world.moved ? 2 * MAX_MAPS : world.maps;
 	long length = places * MAP_PAGES * sizeof(*entry);
+	/* Before anything is read: that brings pages back, and locks them. */
+	long mlocked = world.mlocked < 0 ? 0 : count_mlocked() - world.mlocked;
 	int i;
 
 	look_into_cache(cached);
@@ -316,7 +330,9 @@ void world_observe(void)
 					    PAGE);
 	}
 	out_str("],\"mlocked\":");
-	out_num(world.mlocked < 0 ? 0 : count_mlocked() - world.mlocked);
+	out_num(mlocked);
+	out_str(",\"swapped\":");
+	out_num(count_swapped(entry, length / sizeof(*entry)));
 	out_str("}");
 	out_line();
 }
@@ -406,6 +422,7 @@ long world_destroy(void)
 	close(world.root);
 	if (umount2("/m", 0))
 		die("umount /m: %s", strerror(errno));
+	swap_off();
 	/*
 	 * The stack of a thread that died is freed by RCU: mostly as soon as
 	 * others may run, surely after a tick.

@@ -35,6 +35,13 @@ class Page:
 
 
 @dataclass(slots=True, eq=False)
+class SwpEntry:
+    """What stands for a page in a page cache or a page table while the page is in swap."""
+
+    content: int
+
+
+@dataclass(slots=True, eq=False)
 class PageRef:
     """A `struct page **`: `pagep.page` is `*pagep`."""
 
@@ -45,7 +52,7 @@ class PageRef:
 class AddressSpace:
     """The page cache of one file; `i_mmap` has the mappings of it."""
 
-    i_pages: dict[int, Page] = field(default_factory=dict)
+    i_pages: dict[int, Page | SwpEntry] = field(default_factory=dict)
     nrpages: int = 0
     i_mmap: list[Vma] = field(default_factory=list)
 
@@ -73,11 +80,12 @@ class Inode:
 
 @dataclass(slots=True, eq=False)
 class Pte:
-    """A present page-table entry. `page` None is the zero page."""
+    """A page-table entry. `page` None is the zero page; with `swap` it is not present."""
 
     page: Page | None
     write: bool
     dirty: bool = True
+    swap: SwpEntry | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -105,12 +113,13 @@ class Memory:
     """The machine: every page that was ever allocated, and the pages committed.
 
     `commit_limit` is None with overcommit_memory=0. Only what files take is counted: see
-    `overcommit` in the vocabulary.
+    `overcommit` in the vocabulary. No workload can fill `total_swap_pages`, if there are any.
     """
 
     pages: list[Page] = field(default_factory=list)
     vm_committed_as: int = 0
     commit_limit: int | None = None
+    total_swap_pages: int = 0
 
     def held(self) -> int:
         return sum(page.refcount > 0 for page in self.pages)

@@ -34,6 +34,7 @@ SOURCE_BASE = 0x30000000
 STACK = 0x7FFF0000
 STRIDE = 0x100000
 """Between neighbouring mappings, and between the sources of two copies."""
+SWAP_PAGES = 255
 OTHER_PLACE = 0x8000000
 """From a mapping to the other place that it may be moved to."""
 
@@ -165,6 +166,10 @@ class System:
         end = start + pages * PAGE_SIZE
         ret: int = self.code.mmap.madvise_pageout(self.mm, start, end)
         return ret
+
+    def swapon(self) -> int:
+        self.mm.memory.total_swap_pages = SWAP_PAGES
+        return 0
 
     def fork(self) -> int:
         self._children.append(self.code.mmap.fork(self.mm))

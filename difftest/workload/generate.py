@@ -20,8 +20,10 @@ from difftest.workload.ops import (
     Copy,
     Fill,
     Op,
+    Pageout,
     Resume,
     Shape,
+    Swapon,
 )
 from difftest.workload.workload import Kind, Map, Workload
 
@@ -137,6 +139,7 @@ def decode(piece: bytes) -> Workload:
     files = tuple(_file(head) for _ in range(head.pick(_FEW)))
     memfds = (_file(head),) if head.chance(1, 6) else ()
     maps = tuple(_map(head, files + memfds) for _ in range(head.pick(_FEW)))
+    swap = head.chance(1, 2)
     shape = Shape(blocks, files + memfds, maps)
     steps: list[Op] = []
     for number in range(_MAX_OPS):
@@ -146,7 +149,11 @@ def decode(piece: bytes) -> Workload:
             steps.append(step)
         if isinstance(step, Begin):
             shape = dataclasses.replace(shape, begins=shape.begins + 1)
-    return Workload(blocks, files, maps, tuple(steps), memfds)
+    workload = Workload(blocks, files, maps, tuple(steps), memfds)
+    # With swap from the start: that it comes on first, and a page goes later, is seldom drawn.
+    if swap and any(isinstance(op, Pageout) for _, op in workload.places()):
+        return dataclasses.replace(workload, steps=(Swapon(), *workload.steps))
+    return workload
 
 
 def workloads() -> SearchStrategy[Workload]:

@@ -506,7 +506,7 @@ class Mlock(_OnMap):
 
 @dataclass(frozen=True, slots=True)
 class Pageout(Op):
-    """madvise(MADV_PAGEOUT) over pages of a mapping. There is no swap: only clean pages can go.
+    """madvise(MADV_PAGEOUT) over pages of a mapping. Without swap only clean pages can go.
 
     Returns 0 or an errno.
     """
@@ -521,7 +521,10 @@ class Pageout(Op):
     @classmethod
     def draw(cls, choose: Choices, shape: Shape) -> Op:
         number = choose.below(len(shape.maps))
-        return cls(number, *_range(choose, shape.maps[number].pages))
+        pages = shape.maps[number].pages
+        # A part of it seldom has a page that is in memory.
+        whole = choose.chance(1, 2)
+        return cls(number, 0, pages) if whole else cls(number, *_range(choose, pages))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "madvise"
@@ -608,6 +611,24 @@ class Fork(Op):
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         yield "fork"
         return system.fork()
+
+
+@dataclass(frozen=True, slots=True)
+class Swapon(Op):
+    """swapon() of a disk with room for all pages, until the end of the workload. Returns 0.
+
+    Nothing happens if it is on.
+    """
+
+    name = "swapon"
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - there is but one disk
+        return cls()
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        yield "swapon"
+        return system.swapon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -734,6 +755,7 @@ OPS: tuple[type[Op], ...] = (
     RemoveBegin,
     RemoveEnd,
     Fork,
+    Swapon,
     Overcommit,
     CloseDestination,
     MunmapSource,

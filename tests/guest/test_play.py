@@ -118,6 +118,63 @@ mlock map=0
 write file=1 page=0 pages=2
 close_destination
 """,
+    "what is in swap is there, and comes back": """\
+mount blocks=8
+file pages=6
+memfd pages=2
+map file=0 offset=0 pages=6
+map_private file=1 offset=0 pages=2
+map_anonymous pages=4
+map_shared_anonymous pages=2
+swapon
+copy map=0 page=0 source=RRRRRR
+copy map=1 page=0 source=RR
+copy map=2 page=0 source=RRRR
+copy map=3 page=0 source=RR
+pageout map=0 page=0 pages=6
+pageout map=1 page=0 pages=2
+pageout map=2 page=0 pages=3
+pageout map=3 page=0 pages=2
+copy map=0 page=0 source=R
+zeropage map=1 page=0 pages=1
+copy map=2 page=2 source=R
+copy map=3 page=1 source=M
+  window
+    continue map=0 page=1 pages=1
+    write file=0 page=2 pages=1
+    punch file=0 page=3 pages=1
+truncate file=0 pages=5
+remove_begin map=2 page=0 pages=1
+remove_end
+fork
+mlock map=2
+mremap map=1
+fill leave=0
+""",
+    "the limit of memory stands where it stood when swap is on": """\
+mount blocks=8
+file pages=6
+map file=0 offset=0 pages=6
+overcommit leave=2
+swapon
+copy map=0 page=0 source=RRR
+pageout map=0 page=0 pages=6
+write file=0 page=0 pages=6
+overcommit leave=1
+write file=0 page=2 pages=3
+""",
+    "swap is off for the next workload": """\
+mount blocks=8
+file pages=4
+map file=0 offset=0 pages=4
+map_anonymous pages=4
+copy map=0 page=0 source=RRRR
+copy map=1 page=0 source=RRRR
+pageout map=0 page=0 pages=4
+pageout map=1 page=0 pages=4
+overcommit leave=1
+fill leave=1
+""",
 }
 
 

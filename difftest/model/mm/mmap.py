@@ -15,6 +15,7 @@ from difftest.model.objects import (
     VM_WRITE,
     Mm,
     Pte,
+    SwpEntry,
     Vma,
     filemap_remove_folio,
     find_vma,
@@ -23,7 +24,7 @@ from difftest.model.objects import (
     put_page,
 )
 
-from . import mlock
+from . import mlock, shmem
 from .rmap import zap_pte
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def can_madv_lru_vma(vma: Vma) -> bool:
 
 
 def madvise_pageout(mm: Mm, start: int, end: int) -> int:
-    """MADV_PAGEOUT without swap: mapped pages of files lose their mapping, and clean ones go."""
+    """MADV_PAGEOUT: pages of files lose their mapping; what is clean or goes to swap is freed."""
     vma = _at(mm, start)
     if not vma:
         return -ENOMEM
@@ -111,20 +112,28 @@ def madvise_pageout(mm: Mm, start: int, end: int) -> int:
         return -EINVAL
     for address in list(_present(vma, start, end)):
         page = mm.ptes[address].page
-        # Anonymous memory has nowhere to go.
-        if page and page.mapping and page.lru and page.mapcount == 1 and not page.mlock_count:
+        if page and page.lru and page.mapcount == 1 and not page.mlock_count:
             _shrink_page(page, vma, address)
     return -ENOMEM if end > vma.vm_end else 0
 
 
 def _shrink_page(page: Page, vma: Vma, address: int) -> None:
-    """The part of shrink_folio_list() that a page of a tmpfs file comes through."""
+    """The part of shrink_folio_list() that a page which is mapped once comes through."""
+    memory = vma.vm_mm.memory
+    if not page.mapping:
+        # Without swap anonymous memory has nowhere to go.
+        if memory.total_swap_pages:
+            zap_pte(vma, address)
+            vma.vm_mm.ptes[address] = Pte(None, write=False, swap=SwpEntry(page.content))
+        return
     get_page(page)
     zap_pte(vma, address)
+    page.locked = True
     if not page.dirty:
-        page.locked = True
         filemap_remove_folio(page)
-        folio_unlock(page)
+    elif vma.vm_file:
+        shmem.shmem_writepage(page, vma.vm_file, memory)
+    folio_unlock(page)
     put_page(page)
 
 
@@ -144,12 +153,12 @@ def fork(mm: Mm) -> Mm:
         if vma.vm_flags & VM_SHARED:
             continue
         for address in _present(vma, vma.vm_start, vma.vm_end):
-            page = mm.ptes[address].page
-            if page:
-                get_page(page)
-                page.mapcount += 1
-            mm.ptes[address].write = False
-            child.ptes[address] = Pte(page, write=False)
+            pte = mm.ptes[address]
+            if pte.page:
+                get_page(pte.page)
+                pte.page.mapcount += 1
+            pte.write = False
+            child.ptes[address] = Pte(pte.page, write=False, swap=pte.swap)
     return child
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/shmem.c of Linux 6.1: charging blocks, the page cache, UFFDIO_COPY into a shared file.
 
-Left out, because no workload reaches it: huge pages, swap, seals, quotas, NUMA policy, and ranges
+Left out, because no workload reaches it: huge pages, seals, quotas, NUMA policy, and ranges
 that begin or end inside a page.
 """
 
@@ -31,6 +31,7 @@ from difftest.model.objects import (
     Mm,
     Page,
     PageRef,
+    SwpEntry,
     Vma,
     filemap_remove_folio,
     folio_put,
@@ -89,7 +90,9 @@ def shmem_recalc_inode(inode: Inode, memory: Memory) -> None:
         shmem_inode_unacct_blocks(inode, freed, memory)
 
 
-def shmem_add_to_page_cache(folio: Page, mapping: AddressSpace, index: int) -> May[int]:
+def shmem_add_to_page_cache(
+    folio: Page, mapping: AddressSpace, index: int, expected: SwpEntry | None = None
+) -> May[int]:
     VM_BUG_ON(not folio.locked)
     VM_BUG_ON(not folio.swapbacked)
 
@@ -98,7 +101,7 @@ def shmem_add_to_page_cache(folio: Page, mapping: AddressSpace, index: int) -> M
     folio.index = index
 
     yield "shmem_add_to_page_cache"
-    if index in mapping.i_pages:
+    if mapping.i_pages.get(index) is not expected:
         folio.mapping = None
         folio.refcount -= 1
         return -EEXIST
@@ -113,6 +116,10 @@ def shmem_undo_range(inode: Inode, start: int, end: int, memory: Memory) -> None
     for index in sorted(mapping.i_pages):
         if start <= index < end:
             folio = mapping.i_pages[index]
+            if isinstance(folio, SwpEntry):
+                del mapping.i_pages[index]
+                inode.swapped -= 1
+                continue
             VM_BUG_ON(folio.locked)
             folio.locked = True
             truncate_inode_folio(folio)
@@ -151,7 +158,8 @@ def unmap_mapping_range(mapping: AddressSpace, first: int, last: int, *, even_co
             pte = vma.vm_mm.ptes.get(address)
             if not pte or not first <= linear_page_index(vma, address) < last:
                 continue
-            if even_cows or not pte.page or pte.page.mapping:
+            cow = pte.swap or (pte.page and not pte.page.mapping)
+            if even_cows or not cow:
                 zap_pte(vma, address)
 
 
@@ -172,7 +180,7 @@ SGP_NOALLOC, SGP_CACHE, SGP_WRITE = range(1, 4)
 
 
 def shmem_get_folio(inode: Inode, index: int, sgp: int, memory: Memory) -> May[Page | int]:
-    """shmem_get_folio_gfp(), for pages that are never swapped: the page, locked, or an errno."""
+    """shmem_get_folio_gfp(): the page, locked, or an errno."""
     mapping = inode.i_mapping
     once = 0
 
@@ -181,6 +189,12 @@ def shmem_get_folio(inode: Inode, index: int, sgp: int, memory: Memory) -> May[P
             return -EINVAL
 
         folio = mapping.i_pages.get(index)
+        if isinstance(folio, SwpEntry):
+            back = yield from shmem_swapin_folio(inode, index, folio, memory)
+            if back == -EEXIST:
+                continue
+            return back
+
         if folio is not None:
             VM_BUG_ON(folio.locked)
             folio.locked = True
@@ -216,6 +230,40 @@ def shmem_get_folio(inode: Inode, index: int, sgp: int, memory: Memory) -> May[P
         inode.i_blocks += BLOCKS_PER_PAGE
         shmem_recalc_inode(inode, memory)
         return folio
+
+
+def shmem_writepage(folio: Page, inode: Inode, memory: Memory) -> None:
+    """Write a locked page to swap, if there is any, and leave an entry in the page's place."""
+    if not memory.total_swap_pages:
+        folio.dirty = True
+        return
+
+    shmem_recalc_inode(inode, memory)
+    inode.swapped += 1
+    mapping, index = inode.i_mapping, folio.index
+    filemap_remove_folio(folio)
+    mapping.i_pages[index] = SwpEntry(folio.content)
+
+
+def shmem_swapin_folio(inode: Inode, index: int, swap: SwpEntry, memory: Memory) -> May[Page | int]:
+    yield "shmem_swapin"
+    folio = alloc_page(memory)
+    folio.content = swap.content
+    folio.locked = True
+    folio.swapbacked = True
+    folio.uptodate = True
+    folio.lru = True
+
+    error = yield from shmem_add_to_page_cache(folio, inode.i_mapping, index, swap)
+    if error:
+        folio_unlock(folio)
+        folio_put(folio)
+        return error
+
+    inode.swapped -= 1
+    shmem_recalc_inode(inode, memory)
+    folio.dirty = True
+    return folio
 
 
 def shmem_write_page(inode: Inode, index: int, tag: int, memory: Memory) -> May[int]:
