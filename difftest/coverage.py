@@ -286,7 +286,7 @@ def _functions(
     reach: Reach, original: Mapping[str, list[str]], counts: Counts
 ) -> tuple[Function, ...]:
     places = {
-        name: _place(name, file, original[file])
+        name: _compiled(name, file, original[file], counts[file])
         for file, names in reach.functions.items()
         for name in names
     }
@@ -320,8 +320,6 @@ def _function(
     reasons: Mapping[tuple[str, int], str],
 ) -> Function:
     own = {number: counts[number] for number in sorted(counts) if _holds(place, number)}
-    if not own:
-        raise BuildError(f"the compiler left no code for {name} of {place.file}")
     missing = tuple(
         Line(number, lines[number - 1].strip(), reasons.get((place.file, number), ""))
         for number, count in own.items()
@@ -336,15 +334,28 @@ def _holds(place: _Place, number: int) -> bool:
     return place.first <= number <= place.last
 
 
-def _place(name: str, file: str, lines: list[str]) -> _Place:
-    """Find a definition as kernel style has it: it begins and ends in the first column."""
+def _compiled(name: str, file: str, lines: list[str], counts: Mapping[int, int]) -> _Place:
+    """Return the definition that was compiled: a configuration may choose among several."""
+    found = list(_definitions(name, file, lines))
+    if not found:
+        raise UsageError(f"reach: there is no function {name} in {file} of this series")
+    compiled = [place for place in found if any(_holds(place, number) for number in counts)]
+    if len(compiled) != 1:
+        raise BuildError(
+            f"the compiler left code for {len(compiled)} definitions of {name} in {file}: "
+            "expected one"
+        )
+    return compiled[0]
+
+
+def _definitions(name: str, file: str, lines: list[str]) -> Iterator[_Place]:
+    """Find definitions as kernel style has them: they begin and end in the first column."""
     head = re.compile(rf"^\w.*\b{re.escape(name)}\(")
     for first, line in enumerate(lines):
         if head.match(line):
             opened = next(i for i in range(first, len(lines)) if lines[i].endswith((";", "{")))
             if lines[opened] == "{":  # else a declaration
-                return _Place(file, first + 1, lines.index("}", opened) + 1)
-    raise UsageError(f"reach: there is no function {name} in {file} of this series")
+                yield _Place(file, first + 1, lines.index("}", opened) + 1)
 
 
 def _block(entry: Unreached, place: _Place, lines: list[str]) -> list[int]:
