@@ -20,7 +20,7 @@ from difftest import facts, kernels
 from difftest.backends.uml import UmlBackend
 from difftest.errors import BuildError, RigError, UsageError
 from difftest.kernels import tree
-from difftest.kernels.series import known, name_in, patches_for
+from difftest.kernels.series import known, patches_for
 from difftest.outcome import Record
 from difftest.progress import progress
 from difftest.result import Full
@@ -151,10 +151,10 @@ def measure(
     plugins: Plugins, backend: str, strategies: Sequence[Strategy], workloads: int, seed: int
 ) -> Coverage:
     """Count lines while workloads run on strategies. Raises UsageError for a stale reason."""
-    series = known().get(name_in(backend)) if backend.startswith("uml:") else None
-    if series is None or not kernels.GCOV.fits(series.name):
-        able = ", ".join(f"uml:{one}" for one in known() if kernels.GCOV.fits(one))
-        raise UsageError(f"coverage cannot be measured on {backend}: only on {able}")
+    able = {f"uml:{name}": one for name, one in known().items() if kernels.GCOV.fits(name)}
+    series = able.get(backend)
+    if series is None:
+        raise UsageError(f"coverage cannot be measured on {backend}: only on {', '.join(able)}")
     reach = _reach(series.name)
     source = kernels.fetch(series.name)
     original = {file: (source / file).read_text(encoding="utf-8").splitlines() for file in FILES}
