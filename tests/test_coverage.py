@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from difftest import coverage, kernels, plugins
+from difftest import coverage, gcov, kernels, plugins
 from difftest.coverage import Added, Coverage, Function, Line, Reach, Unreached
 from difftest.errors import BuildError, UsageError
 
@@ -35,7 +35,7 @@ FILE = "mm/shmem.c"
 COUNTS = {FILE: {5: 3, 6: 0, 8: 3, 9: 0, 10: 3, 12: 0, 17: 9}}
 
 
-def functions(*unreached: Unreached, counts: coverage.Counts = COUNTS) -> tuple[Function, ...]:
+def functions(*unreached: Unreached, counts: gcov.Counts = COUNTS) -> tuple[Function, ...]:
     reach = Reach({FILE: ("twice",)}, unreached)
     return coverage._functions(reach, {FILE: SOURCE}, counts)
 
@@ -125,7 +125,7 @@ def test_every_series_says_what_of_which_functions_is_out_of_reach() -> None:
     for name in kernels.SERIES:
         assert kernels.GCOV.fits(name)
         reach = coverage._reach(name)
-        assert set(reach.functions) == set(coverage.FILES)
+        assert set(reach.functions) == set(gcov.FILES)
         assert all(one.reason for one in reach.unreached)
 
 
