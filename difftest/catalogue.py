@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import shutil
 from itertools import zip_longest
@@ -76,9 +77,11 @@ def kernels_listing() -> str:
     ]
     headers = ("kernel", "series", "flavour", "for", "size", "built")
     none = "no kernel is built yet: `difftest kernel build` builds them all"
-    tables = [tabulate(rows, headers, tablefmt="plain") if rows else none]
+    # As they are: 5.10 is no number, nor is a digest of digits.
+    plain = functools.partial(tabulate, tablefmt="plain", disable_numparse=True)
+    tables = [plain(rows, headers) if rows else none]
     if own := trees.listing():
-        tables.append(tabulate(own, ("tree", "version", "commit", "repository"), tablefmt="plain"))
+        tables.append(plain(own, ("tree", "version", "commit", "repository")))
     return "\n\n".join(tables) + "\n"
 
 

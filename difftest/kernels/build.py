@@ -77,7 +77,11 @@ def build(series: str, patches: Sequence[Patch], flavour: Flavour, label: str = 
 
 
 def base(series: str, flavour: Flavour) -> Path:
-    """Return the build directory of a series' own source, compiled once for each flavour."""
+    """Return the build directory of a series' own source, compiled once for each flavour.
+
+    That of another one where a flavour is built upon it.
+    """
+    flavour = flavour.upon or flavour
     name = base_name(series, flavour)
     if found := cache.finished("bases", name):
         return found / tree.BUILD
@@ -88,6 +92,7 @@ def base(series: str, flavour: Flavour) -> Path:
 
 def base_name(series: str, flavour: Flavour) -> str:
     """Return the name of the base build's directory in the cache."""
+    flavour = flavour.upon or flavour
     return f"{series}-{flavour.name}-{_hash(*_base_parts(series, flavour))}"
 
 

@@ -2,6 +2,7 @@
 """Each oracle fails for a fix that is wrong in just its way, and passes a right one."""
 
 import pytest
+from drawn import seed_of
 from wrong import wrong
 
 import oracles
@@ -42,7 +43,7 @@ def verdicts(strategy: Strategy, workloads: list[Workload]) -> dict[str, list[Ve
 
 @pytest.mark.parametrize("name", ["release_page", "remove_bug_on"])
 def test_a_right_fix_passes_every_oracle(name: str, request: pytest.FixtureRequest) -> None:
-    seed = request.config.getoption("randomly_seed") % 1_000_000
+    seed = seed_of(request.config)
     workloads = [one for shard in range(4) for one in generate.shard(seed, shard, 250)]
     for oracle, given in verdicts(KNOWN[name], workloads).items():
         for workload, verdict in zip(workloads, given, strict=True):
