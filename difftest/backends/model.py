@@ -50,7 +50,9 @@ class ModelBackend:
         return ""
 
     def supports(self, strategy: Strategy) -> str:
-        return "no model patch" if strategy.model_patch is None else ""
+        if self._series in strategy.does_not_apply:
+            return strategy.does_not_apply[self._series]
+        return "no model patch" if strategy.model_patch_for(self._series) is None else ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
         patches = self._patches(chain)
