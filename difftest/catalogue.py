@@ -13,14 +13,14 @@ from tabulate import tabulate
 
 from difftest import kernels
 from difftest.errors import UsageError
-from difftest.facts import facts_of
+from difftest.facts import chain, facts_of
 from difftest.kernels import trees
 from difftest.rendering import patch_line
 from difftest.workload.codec import fields_of
 from difftest.workload.ops import OPS, Op
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
@@ -102,7 +102,8 @@ def _strategy(one: Strategy, known: Mapping[str, Strategy]) -> Iterator[str]:
         "weakness": one.weakness,
         "history": one.history,
         "stands on": one.base or "",
-        "its patch": patch_line(facts_of(one, known)),
+        "its patch": patch_line(facts := facts_of(one, known)),
+        "applies to": ", ".join(_applied(one, known, facts.series)),
     }
     rows |= {f"not for {series}": why for series, why in one.does_not_apply.items()}
     yield one.name
@@ -114,6 +115,19 @@ def _strategy(one: Strategy, known: Mapping[str, Strategy]) -> Iterator[str]:
             f"kernel {series}", patch, f"model of {series}", one.model_patch_for(series)
         )
     yield ""
+
+
+def _applied(one: Strategy, known: Mapping[str, Strategy], series: Sequence[str]) -> Iterator[str]:
+    """Yield the series that take a strategy's patches without fuzz, and those that do not.
+
+    Nothing is said of one whose source is not here.
+    """
+    for name in series:
+        links = chain(one, known)
+        patches = [kernels.Patch(link.name, link.kernel_patches[name]) for link in links]
+        why = kernels.misfit(name, patches)
+        if why is not None:
+            yield f"{name} (it does not: {' '.join(why.split())})" if why else f"{name} exactly"
 
 
 def _side_by_side(left: str, patch: str, right: str, other: str | None) -> Iterator[str]:
