@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from played import FITTING, KNOWN
 from unidiff.patch import PatchSet
 
-import strategies
 from difftest import facts, kernels
 from difftest.functions import Touched, touched
 
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from difftest.strategy import Strategy
-
-KNOWN = {one.name: one for one in strategies.STRATEGIES}
-FITTING = [
-    pytest.param(one, series, id=f"{one.name}-{series}")
-    for one in strategies.STRATEGIES
-    for series in one.kernel_patches
-]
 
 
 def of(*body: str, heading: str = "static int f(struct page *page)", path: str = "a.c") -> Touched:
@@ -141,7 +134,7 @@ def test_return_values_are_what_is_returned_or_leads_there(line: str, counts: bo
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize(("strategy", "series"), FITTING)
+@FITTING
 def test_the_source_agrees_on_the_functions_of_bundled_patches(
     strategy: Strategy, series: str, tmp_path: Path
 ) -> None:

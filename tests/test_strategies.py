@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from played import FITTING, KNOWN
 
 import strategies
 from difftest import facts, kernels
@@ -24,14 +25,7 @@ if TYPE_CHECKING:
     from difftest.model import code
     from difftest.strategy import Strategy
 
-KNOWN = {one.name: one for one in strategies.STRATEGIES}
 FIXES = [one for one in strategies.STRATEGIES if one.name != "unpatched"]
-FITTING = [
-    pytest.param(one, series, id=f"{one.name}-{series}")
-    for one in strategies.STRATEGIES
-    for series in kernels.SERIES
-    if series not in one.does_not_apply
-]
 
 #: Lines that a model patch adds and no workload runs, with the reason.
 UNREACHED = {
@@ -62,7 +56,7 @@ def test_a_strategy_tells_its_story(strategy: Strategy) -> None:
     assert strategy.model_patch is not None
 
 
-@pytest.mark.parametrize(("strategy", "series"), FITTING)
+@FITTING
 def test_model_and_kernel_patch_touch_the_same_files(strategy: Strategy, series: str) -> None:
     model = touched_files(strategy.model_patch_for(series) or "", strategy.name)
     kernel = touched_files(strategy.kernel_patches[series], strategy.name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 from differences import DIFFERENCES, Difference
+from played import FITTING, KNOWN
 
-import strategies
 from difftest import facts, kernels
 from difftest.backends.model import ModelBackend
 from difftest.backends.uml import UmlBackend
@@ -14,8 +14,6 @@ from difftest.model import code
 from difftest.outcome import Ending
 from difftest.strategy import Strategy
 from difftest.workload import generate
-
-KNOWN = {one.name: one for one in strategies.STRATEGIES}
 
 
 @pytest.mark.parametrize("series", kernels.SERIES)
@@ -31,14 +29,7 @@ def test_only_series_have_patches_of_their_own() -> None:
     assert patched == set(kernels.SERIES) - {kernels.DEFAULT}
 
 
-@pytest.mark.parametrize(
-    ("strategy", "series"),
-    [
-        pytest.param(one, series, id=f"{one.name}-{series}")
-        for one in strategies.STRATEGIES
-        for series in one.kernel_patches
-    ],
-)
+@FITTING
 def test_every_strategy_runs_on_the_model_of_every_series(strategy: Strategy, series: str) -> None:
     backend = ModelBackend(series)
     chain = facts.chain(strategy, KNOWN)
