@@ -235,7 +235,7 @@ def test_the_model_alone_is_nothing_to_compare(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("backend", "workloads", "chosen"),
     [
-        *((f"uml:{series}", 1000, ()) for series in kernels.SERIES),
+        *((f"uml:{series}", 500, ()) for series in kernels.SERIES),
         # A workload costs more there, and a crash a hundred times as much.
         ("qemu:6.1", 500, ("release_page",)),
     ],
