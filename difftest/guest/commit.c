@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+static int meminfo;
 static bool limited;
 static long limit;	/* in pages */
 static long before;
@@ -29,19 +30,36 @@ void sysctl_vm(const char *name, long value)
 	close(fd);
 }
 
-static long committed(void)
+void commit_init(void)
 {
-	static char text[4096];
-	int fd = open("/proc/meminfo", O_RDONLY);
-	ssize_t length = read(fd, text, sizeof(text) - 1);
-	char *found;
+	meminfo = open("/proc/meminfo", O_RDONLY);
+	if (meminfo < 0)
+		die("/proc/meminfo: %s", strerror(errno));
+}
 
-	close(fd);
-	text[length < 0 ? 0 : length] = 0;
-	found = strstr(text, "Committed_AS:");
+static char seen[4096];
+
+/* Queue a look at what commit_seen() returns. */
+void commit_look(void)
+{
+	LATER(SYS_pread64, meminfo, (long)seen, sizeof(seen) - 1, 0);
+}
+
+/* Pages that the kernel had promised to somebody then: Committed_AS. */
+long commit_seen(void)
+{
+	char *found = strstr(seen, "Committed_AS:");
+
 	if (!found)
 		die("/proc/meminfo has no Committed_AS");
 	return atol(found + strlen("Committed_AS:")) * 1024 / (long)PAGE;
+}
+
+static long committed(void)
+{
+	commit_look();
+	calls_make();
+	return commit_seen();
 }
 
 static void enforce(void)
