@@ -20,8 +20,18 @@ from difftest.decision import decide
 from difftest.errors import StoreError
 from difftest.facts import facts_of, is_model, misfit
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
+from difftest.kills import in_order, kill_rates
 from difftest.reached import Key, exercises
-from difftest.result import Attack, Cell, Conformance, Reached, Result, StrategyResult, Witness
+from difftest.result import (
+    Attack,
+    Cell,
+    Conformance,
+    MutantResult,
+    Reached,
+    Result,
+    StrategyResult,
+    Witness,
+)
 from difftest.ruling import against_base, ruled_out
 from difftest.strategy import BASELINE
 
@@ -55,6 +65,8 @@ class Parts(Protocol):
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
     def attacks(self) -> Iterable[Attack]: ...
+
+    def mutants(self) -> Iterable[MutantResult]: ...
 
     def shrunk(self) -> Iterable[Shrunk]: ...
 
@@ -107,6 +119,7 @@ def result_of(parts: Parts) -> Result:
             all_reached = reached(runs, fitting, settings.states)
     checks = controls(strategies, all_cells, all_conformance)
     same = same_kernels(parts.kernels())
+    mutants = in_order(parts.mutants(), strategies, settings.backends)
     attacks = _in_order(parts.attacks(), names, settings.backends)
     results = tuple(
         StrategyResult(
@@ -138,6 +151,8 @@ def result_of(parts: Parts) -> Result:
         reached=tuple(all_reached),
         operations=tuple(exercises(counts)),
         attacks=attacks,
+        mutants=mutants,
+        kill_rates=kill_rates(mutants),
         decision=decide(
             results,
             all_cells,

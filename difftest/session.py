@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import difftest
-from difftest import campaign, conform, kernels
+from difftest import campaign, conform, kernels, kills
 from difftest.assemble import result_of, with_culprits
 from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
@@ -25,7 +25,7 @@ from difftest.findings import files
 from difftest.inquiry import inquire
 from difftest.kernels.series import patches_for
 from difftest.patching import touched_files
-from difftest.settings import settings_of
+from difftest.settings import Mutants, settings_of
 from difftest.store import Store, find_unfinished
 from difftest.strategy import Strategy
 from difftest.workload.states import STATES
@@ -53,6 +53,7 @@ class Request:
     oracles: tuple[str, ...] | None
     workloads: int
     seed: int
+    mutants: Mutants = Mutants.NONE
 
 
 def strategies_of(
@@ -157,7 +158,7 @@ class Session:
         When all is done, debugging kernels are asked who did what the others only show.
         """
         result = result_of(self._store)
-        if self._store.finished:
+        if self._store.finished and self._context.settings.mutants is not Mutants.ONLY:
             plugins, known = self._context.plugins, self._context.settings.known()
             self._store.add_culprits(inquire(plugins, known, result.witnesses))
             told = with_culprits(result.witnesses, self._store.culprits())
@@ -193,6 +194,8 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
             "there is nothing to compare the model with: name a backend that can run here "
             "(--backend; `difftest doctor` says what is missing)"
         )
+    if asked.mutants is not Mutants.NONE:
+        kills.check_reasons(strategies)
     settings = settings_of(
         seed=asked.seed,
         workloads=asked.workloads,
@@ -203,6 +206,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         states=STATES,
         unseen={one.name: one.unseen for one in backends},
         version=_version(oracles),
+        mutants=asked.mutants,
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:

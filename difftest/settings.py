@@ -4,17 +4,28 @@
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from difftest.equivalent import Equivalent  # noqa: TC001 - msgspec reads the annotations
 from difftest.facts import chain
 from difftest.outcome import Record
 from difftest.strategy import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+class Mutants(StrEnum):
+    """Whether a run tries mutants of its strategies."""
+
+    NONE = "none"
+    TOO = "too"
+    ONLY = "only"
+    """Nothing is attacked and nothing shrunk: only they are asked for."""
 
 
 class StoredStrategy(Record, frozen=True):
@@ -30,6 +41,7 @@ class StoredStrategy(Record, frozen=True):
     model_patch: str | None
     series_model_patches: dict[str, str]
     kernel_patches: dict[str, str]
+    equivalents: tuple[Equivalent, ...] = ()
 
     @classmethod
     def of(cls, strategy: Strategy) -> StoredStrategy:
@@ -44,6 +56,7 @@ class StoredStrategy(Record, frozen=True):
             model_patch=strategy.model_patch,
             series_model_patches=dict(sorted(strategy.series_model_patches.items())),
             kernel_patches=dict(sorted(strategy.kernel_patches.items())),
+            equivalents=strategy.equivalents,
         )
 
     def strategy(self) -> Strategy:
@@ -61,6 +74,7 @@ class Settings(Record, frozen=True):
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
     `unseen` has by backend the fields of an outcome that it cannot see, with the reason.
+    `mutants` says whether those of the strategies are tried, too.
     `version` is that of everything that decides an outcome: difftest and the kernels it builds.
     """
 
@@ -73,6 +87,7 @@ class Settings(Record, frozen=True):
     states: tuple[str, ...]
     unseen: dict[str, dict[str, str]]
     version: str
+    mutants: Mutants = Mutants.NONE
 
     def fingerprint(self) -> str:
         """Return a hash of all of it, patches included: the same for the same command."""
@@ -97,6 +112,7 @@ def settings_of(
     states: Sequence[str],
     unseen: Mapping[str, Mapping[str, str]],
     version: str,
+    mutants: Mutants = Mutants.NONE,
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
 
@@ -117,4 +133,5 @@ def settings_of(
         states=tuple(states),
         unseen={backend: dict(fields) for backend, fields in unseen.items() if fields},
         version=version,
+        mutants=mutants,
     )
