@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from difftest.errors import PluginError
 from difftest.mutants import MARK, edits, patch_of
-from difftest.rendering import listing
+from difftest.rendering import Line, listing
 from difftest.result import Fate, Full, KillRate, MutantResult
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def in_order(
         ),
     )
     return tuple(
-        replace(one, reason=reasons.get((one.strategy, one.patch, one.edit), ""))
-        for one in ordered
+        replace(one, reason=reasons.get((one.strategy, one.patch, one.edit), "")) for one in ordered
     )
 
 
@@ -195,7 +194,7 @@ def render(result: Result) -> str:
             ),
         )
     )  # fmt: skip
-    blocks += ["\n".join(_told(one)) for one in result.mutants if one.fate in _ALIVE]
+    blocks += ["\n  ".join(_told(one)) for one in result.mutants if one.fate in _ALIVE]
     where = f"{result.workloads} workloads, seed {result.seed}, oracles: {listing(result.oracles)}"
     return "\n\n".join([where, *blocks]) + "\n"
 
@@ -203,37 +202,45 @@ def render(result: Result) -> str:
 _ALIVE = (Fate.SURVIVED, Fate.UNKNOWN)
 
 
-def sentences(result: Result, backend: str) -> Iterator[str]:
-    """Yield what a report says of mutants on a backend: the rate, then each that is alive."""
+def lines(result: Result) -> list[Line]:
+    """Return what reports say of the mutants: the kill rate of each backend, with those alive."""
+    found = []
     for rate in result.kill_rates:
-        if rate.backend == backend and not rate.strategy:
-            rest = {
-                "equivalent, as their strategies explain": rate.explained,
-                "survived": rate.survived,
-                "unknown": rate.unknown,
-                "stillborn": rate.stillborn,
-                "of the same code as another": rate.same,
-            }
-            others = "".join(f", {count} {what}" for what, count in rest.items() if count)
-            yield f"{backend}: {rate.killed} of {rate.tried} killed ({_percent(rate)}){others}"
-    for one in result.mutants:
-        if one.backend == backend and one.fate in _ALIVE:
-            yield ": ".join(_told(one))
-    yield from stale(one for one in result.mutants if one.backend == backend)
+        if rate.strategy:
+            continue
+        rest = {
+            "equivalent, with a reason": rate.explained,
+            "survived": rate.survived,
+            "unknown": rate.unknown,
+            "stillborn": rate.stillborn,
+            "the same code as another": rate.same,
+        }
+        others = "".join(f", {count} {what}" for what, count in rest.items() if count)
+        text = f"{rate.backend}: {rate.killed} of {rate.tried} killed ({_percent(rate)}){others}"
+        here = [one for one in result.mutants if one.backend == rate.backend]
+        examples = [" ".join(_told(one)) for one in here if one.fate in _ALIVE]
+        found.append(Line(_mark(rate), text, (*examples, *stale(here))))
+    return found
+
+
+def _mark(rate: KillRate) -> str:
+    if rate.survived:
+        return "SURVIVED"
+    return "NOT MADE" if rate.unknown or not rate.tried else "ok"
 
 
 def _told(one: MutantResult) -> Iterator[str]:
-    """Tell of a mutant that is alive: what it is, what became of it, and why that may be."""
+    """Tell in sentences of a mutant that is alive: what it is, what was seen, why that may be."""
     yield f"{one.name} on {one.backend} {_fate(one)}: {one.claim}"
-    yield f"  {one.evidence}"
+    yield f"{one.evidence[:1].upper()}{one.evidence[1:]}."
     if one.reason:
-        yield f"  equivalent: {' '.join(one.reason.split())}"
+        yield f"It is equivalent: {' '.join(one.reason.split())}"
     elif one.fate is Fate.SURVIVED and one.differ:
-        yield "  an oracle is missing that looks at this difference"
+        yield "An oracle is missing that looks at this difference."
     elif one.fate is Fate.SURVIVED:
         yield (
-            "  which is no proof: it is equivalent, and mutants.toml can say why, "
-            "or no workload reaches what it changed"
+            "That is no proof: no workload may reach what it changed; if it is equivalent, "
+            "mutants.toml in the strategy's folder can say why."
         )
 
 
@@ -247,4 +254,5 @@ def _number(one: MutantResult) -> str:
 
 
 def _percent(rate: KillRate) -> str:
-    return "-" if rate.rate is None else f"{rate.rate:.0%}"
+    """Write the kill rate in whole per cent, rounded down: only all of them are 100 %."""
+    return f"{100 * rate.killed // rate.tried} %" if rate.tried else "-"

@@ -70,8 +70,6 @@ class Edit(NamedTuple):
         return _DOES[self.kind].format(self.line)
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """A mutant, ready to run: `strategy` is it, `original` the name of what it was made from.

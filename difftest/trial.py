@@ -78,10 +78,8 @@ def ready(
             why = str(error).partition("\npatches:")[0]
             yield result_of(mutant, backend_name, Fate.STILLBORN, evidence=_flat(why))
             continue
-        if digest == digests[mutant.original]:
-            same = mutant.original
-        else:
-            same = seen.get(digest, "")
+        # The original's is the first, whatever else of the run has the same code.
+        same = mutant.original if digest == digests[mutant.original] else seen.get(digest, "")
         if same:
             evidence = f"the same code as {same}"
             yield result_of(mutant, backend_name, Fate.SAME, same_as=same, evidence=evidence)

@@ -19,11 +19,15 @@ ROOT = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The entry points, as modules: patched ones have no static type."""
+    """The entry points, as modules: patched ones have no static type.
+
+    `digest` stands for the text of all of it.
+    """
 
     shmem: Any
     mmap: Any
     fs: Any
+    digest: str
 
 
 def load(root: Path) -> Code:
@@ -48,4 +52,5 @@ def load(root: Path) -> Code:
         shmem=importlib.import_module(f"{name}.mm.shmem"),
         mmap=importlib.import_module(f"{name}.mm.mmap"),
         fs=importlib.import_module(f"{name}.fs.userfaultfd"),
+        digest=digest,
     )
