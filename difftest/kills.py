@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tabulate import tabulate
 
 from difftest.errors import PluginError
-from difftest.mutants import MARK, edits, patch_of
+from difftest.mutants import edits, mutants_of
 from difftest.rendering import Line, listing
 from difftest.result import Fate, Full, KillRate, MutantResult
 
@@ -43,18 +43,19 @@ def in_order(
 
     They come as they are done.
     """
-    names = [one.name for one in strategies]
+    found = list(found)
+    known = {one.name: one for one in strategies}
+    names = list(known)
     reasons = {
         (one.name, equivalent.patch, equivalent.mutant): equivalent.reason
         for one in strategies
         for equivalent in one.equivalents
     }
-    place: dict[tuple[str, str], int] = {}
-    for one in strategies:
-        for backend in backends:
-            file, text = patch_of(one, backend)
-            for number, edit in enumerate(edits(text, f"strategy {one.name}: {file}")):
-                place[backend, f"{one.name}{MARK}{edit.name}"] = number
+    place = {
+        (backend, name): number
+        for strategy, backend in {(one.strategy, one.backend) for one in found}
+        for number, name in enumerate(mutants_of(known[strategy], backend))
+    }
     ordered = sorted(
         found,
         key=lambda one: (

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
 from difftest.inquiry import inquire
 from difftest.kernels.series import patches_for
+from difftest.mutants import patch_of
 from difftest.patching import touched_files
 from difftest.settings import Mutants, settings_of
 from difftest.store import Store, find_unfinished
@@ -195,6 +197,8 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
             "(--backend; `difftest doctor` says what is missing)"
         )
     if asked.mutants is not Mutants.NONE:
+        for strategy, backend in product(strategies, backends):
+            patch_of(strategy, backend.name)
         kills.check_reasons(strategies)
     settings = settings_of(
         seed=asked.seed,

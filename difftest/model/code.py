@@ -48,9 +48,15 @@ def load(root: Path) -> Code:
         assert spec is not None  # noqa: S101 - for the type checker
         spec.submodule_search_locations = [str(root)]
         sys.modules[name] = importlib.util.module_from_spec(spec)
-    return Code(
-        shmem=importlib.import_module(f"{name}.mm.shmem"),
-        mmap=importlib.import_module(f"{name}.mm.mmap"),
-        fs=importlib.import_module(f"{name}.fs.userfaultfd"),
-        digest=digest,
-    )
+    try:
+        return Code(
+            shmem=importlib.import_module(f"{name}.mm.shmem"),
+            mmap=importlib.import_module(f"{name}.mm.mmap"),
+            fs=importlib.import_module(f"{name}.fs.userfaultfd"),
+            digest=digest,
+        )
+    except BaseException:
+        # What was half imported would hide the reason when the same code is loaded again.
+        for module in [one for one in sys.modules if one.partition(".")[0] == name]:
+            del sys.modules[module]
+        raise
