@@ -140,8 +140,9 @@ class System:
         return 0
 
     def _evict_shared(self) -> None:
-        """Delete the files of shared memory that nobody maps any more."""
-        for inode in [one for one in self._shared if not one.i_mapping.i_mmap]:
+        """Delete the files of shared memory that nobody maps, or holds, any more."""
+        unused = [one for one in self._shared if not one.i_mapping.i_mmap and not one.f_count]
+        for inode in unused:
             self._shared.remove(inode)
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
 
@@ -321,6 +322,7 @@ class System:
         ret: int = yield from function(self.mm, self._destination, arg)
         self._in_flight -= 1
         self._release_destination()
+        self._evict_shared()
         self.copy = arg.copy
         return ret
 

@@ -90,6 +90,14 @@ def shmem_recalc_inode(inode: Inode, memory: Memory) -> None:
         shmem_inode_unacct_blocks(inode, freed, memory)
 
 
+def shmem_uncharge(inode: Inode, pages: int, memory: Memory) -> None:
+    inode.alloced -= pages
+    inode.i_blocks -= pages * BLOCKS_PER_PAGE
+    shmem_recalc_inode(inode, memory)
+
+    shmem_inode_unacct_blocks(inode, pages, memory)
+
+
 def shmem_add_to_page_cache(
     folio: Page, mapping: AddressSpace, index: int, expected: SwpEntry | None = None
 ) -> May[int]:
