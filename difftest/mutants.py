@@ -29,10 +29,10 @@ MARK = "~"
 
 # In kernel style a comment's inner line has a blank after the star; `*pagep = NULL;` has none.
 _NO_CODE = {
-    True: re.compile(r"\s*(#.*)?$"),
+    True: re.compile(r'\s*((#|""").*)?$'),
     False: re.compile(r"\s*(//.*|/\*.*|\*(/|\s.*)?)?$"),
 }
-"""Lines without code, by whether the file is Python."""
+"""Lines without code, docstrings among them, by whether the file is Python."""
 
 _CONDITION = {
     True: re.compile(r"\s*(?:if|elif|while)\s+"),

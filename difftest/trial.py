@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import re
 from itertools import islice
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -147,13 +148,18 @@ def attempt(context: Context, task: Task) -> MutantResult:
                         return ended
                 size = min(2 * size, generate.SHARD)
     except RigError as error:
-        # No C compiler takes a name that is not there; the model finds it when it comes by.
-        if isinstance(error.__cause__, NameError):
+        if _names_nothing(error.__cause__):
             return trial.end(Fate.STILLBORN, evidence=_flat(str(error)))
         if error.__cause__ is None:
             raise
         return trial.end(Fate.UNKNOWN, evidence=_flat(str(error)))
     return trial.survived()
+
+
+def _names_nothing(error: BaseException | None) -> bool:
+    """Say whether it is a name that is not there: no C compiler takes one, the model comes by."""
+    in_module = isinstance(error, AttributeError) and isinstance(error.obj, ModuleType)
+    return isinstance(error, NameError) or in_module
 
 
 def _stream(store: Store, task: Task, settings: Settings) -> Iterator[tuple[Workload, Run]]:

@@ -59,7 +59,7 @@ class ModelBackend:
         return "no model patch" if strategy.model_patch is None else ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
-        return load(self._patches(chain)).digest
+        return load(self._patches(chain)).digest()
 
     def platform(self) -> str:
         return ""

@@ -10,7 +10,6 @@ STRATEGY = from_folder(
     reference="first answer in the review of April 2021",
     weakness="Nothing stops a callee that forgets the page: the next page gets its contents.",
     history=(
-        "Offered by Hugh Dickins as one of two ways, not taken: Peter Xu preferred to keep a "
-        "guard."
+        "Offered by Hugh Dickins as one of two ways, not taken: Peter Xu preferred to keep a guard."
     ),
 )
