@@ -189,7 +189,7 @@ class Fate(StrEnum):
     SAME = "same"
     """The code is that of the original or of an earlier mutant of it: nothing to try."""
     STILLBORN = "stillborn"
-    """It does not apply, or it is no code: nothing to try."""
+    """It does not apply, it is no code, or its kernel crashes before any workload: not tried."""
 
 
 class MutantResult(Full, frozen=True):

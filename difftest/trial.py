@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from difftest import facts
-from difftest.backends import running
+from difftest.backends import console, running
 from difftest.conformance import disagreements
 from difftest.errors import BuildError, PatchError, RigError
 from difftest.mutants import mutants_of
+from difftest.outcome import Ending
 from difftest.parting import sentence
 from difftest.result import Fate, MutantResult
 from difftest.store import Store
@@ -143,6 +144,9 @@ def attempt(context: Context, task: Task) -> MutantResult:
             size = FIRST_BATCH
             while batch := list(islice(stream, size)):
                 outcomes = list(runner.run([workload for workload, _ in batch]))
+                why = _stillborn(outcomes, runner.consoles) if size == FIRST_BATCH else ""
+                if why:
+                    return trial.end(Fate.STILLBORN, evidence=why)
                 for (workload, run), outcome in zip(batch, outcomes, strict=True):
                     if ended := trial.see(workload, run, outcome):
                         return ended
@@ -160,6 +164,18 @@ def _names_nothing(error: BaseException | None) -> bool:
     """Say whether it is a name that is not there: no C compiler takes one, the model comes by."""
     in_module = isinstance(error, AttributeError) and isinstance(error.obj, ModuleType)
     return isinstance(error, NameError) or in_module
+
+
+def _stillborn(outcomes: Sequence[Outcome], consoles: Mapping[int, str]) -> str:
+    """Say why a kernel cannot be tried: it crashes before a workload begins; "" if it can.
+
+    The kernel must say so itself. One that does not come up and is silent may be the rig's fault.
+    """
+    first = next((n for n, one in enumerate(outcomes) if one.ending is Ending.NO_BOOT), None)
+    complaint = console.read(consoles.get(first, "")) if first is not None else None
+    if first is None or complaint is None or complaint.ending is not Ending.CRASHED:
+        return ""
+    return outcomes[first].title
 
 
 def _stream(store: Store, task: Task, settings: Settings) -> Iterator[tuple[Workload, Run]]:
