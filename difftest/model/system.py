@@ -126,6 +126,10 @@ class System:
             written += 1
         return written * PAGE_SIZE
 
+    def st_blocks(self, inode: Inode) -> int:
+        ret: int = self.code.shmem.shmem_getattr(inode, self.mm.memory)
+        return ret
+
     def ftruncate(self, inode: Inode, pages: int) -> int:
         ret: int = self.code.shmem.shmem_setattr_size(inode, pages * PAGE_SIZE, self.mm.memory)
         return ret

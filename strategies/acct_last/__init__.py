@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Charges the block when the page has its contents and its place in the cache."""
+"""Charges the block when the page has its contents and its place in the cache.
+
+The order of 7.1: what can fail for another reason fails first, with the errno of that.
+"""
 
 from difftest.strategy import from_folder
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counts the page for the file before it is mapped, and uncharges it where that fails."""
+"""Counts the page for the file before it is mapped, and uncharges it where that fails.
+
+Its flaw needs no failing page table: a copy beyond the end of the file, or to a page that the file
+has, leaves by out_release, which does not give the block back any more.
+"""
 
 from difftest.strategy import from_folder
 

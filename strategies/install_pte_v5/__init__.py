@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counts the page for the file after it is mapped; leaves it in the cache where mapping fails."""
+"""Counts the page for the file after it is mapped; leaves it in the cache where mapping fails.
+
+Nothing that a workload does lets the mapping of a new page fail: it takes an injected failure.
+"""
 
 from difftest.strategy import from_folder
 

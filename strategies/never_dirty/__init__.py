@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Installs the page clean: neither the entry nor the page is marked dirty."""
+"""Installs the page clean: neither the entry nor the page is marked dirty.
+
+On 5.10 shmem_mfill_atomic_pte does so itself; since 5.14 mfill_atomic_install_pte does, for pages
+of files and for anonymous ones, which stay dirty here.
+"""
 
 from difftest.strategy import from_folder
 

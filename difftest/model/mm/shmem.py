@@ -143,6 +143,13 @@ def truncate_inode_folio(folio: Page) -> None:
     filemap_remove_folio(folio)
 
 
+def shmem_getattr(inode: Inode, memory: Memory) -> int:
+    """The `st_blocks` part: what reclaim has freed is seen when somebody looks."""
+    if inode.alloced - inode.swapped != inode.i_mapping.nrpages:
+        shmem_recalc_inode(inode, memory)
+    return inode.i_blocks
+
+
 def shmem_setattr_size(inode: Inode, newsize: int, memory: Memory) -> int:
     """The size part of shmem_setattr()."""
     oldsize = inode.i_size
