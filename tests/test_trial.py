@@ -313,17 +313,42 @@ def test_mutants_of_a_kernel_patch_are_built_and_tried(tmp_path: Path) -> None:
     assert kills.status(result.mutants) == kills.ALL_KILLED
 
 
+BOOTS_WITH_LUCK = Strategy(
+    name="boots_with_luck",
+    claim="Stops the kernel at every copy to a shared file, but for its second line.",
+    kernel_patches=MappingProxyType(
+        {
+            "6.1": """\
+--- a/mm/shmem.c
++++ b/mm/shmem.c
+@@ -2439,2 +2439,5 @@ int shmem_mfill_atomic_pte(
+\x20
++\tint never = 1;
++\tnever = 0;
++\tBUG_ON(never);
+ \tif (!shmem_inode_acct_block(inode, 1))
+"""
+        }
+    ),
+)
+
+
 @pytest.mark.kernel
 def test_a_kernel_that_crashes_before_any_workload_is_stillborn(tmp_path: Path) -> None:
-    """The agent plays a copy of its own first; unacct~keep-1 is killed by workloads."""
-    original = plugins.load().strategies["unacct_before_return"]
-    result = tried(tmp_path, original, backends=("uml:6.1",), workloads=100)
+    """The agent plays a copy of its own before them."""
+    result = tried(tmp_path, BOOTS_WITH_LUCK, backends=("uml:6.1",), workloads=20)
     found = by_edit(result)
-    assert found["drop+2"].fate is Fate.STILLBORN
+    assert {edit: one.fate for edit, one in found.items()} == {
+        "drop+1": Fate.STILLBORN,
+        "drop+2": Fate.STILLBORN,
+        "drop+3": Fate.SURVIVED,
+        "swap+1": Fate.STILLBORN,
+        "swap+2": Fate.STILLBORN,
+    }
+    assert "error: " in found["drop+1"].evidence
     assert found["drop+2"].evidence == (
-        "the kernel never came up: BUG at mm/userfaultfd.c mcopy_atomic"
+        "the kernel never came up: BUG at mm/shmem.c shmem_mfill_atomic_pte"
     )
-    assert found["keep-1"].by == ("block_accounting",)
 
 
 def test_mutants_of_wrong_fixes_are_tried_as_well(tmp_path: Path) -> None:
