@@ -23,12 +23,14 @@ from difftest.decision import decide
 from difftest.errors import StoreError
 from difftest.facts import applied, facts_of, is_model, misfit
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
+from difftest.kills import in_order, kill_rates
 from difftest.reached import Key, exercises
 from difftest.result import (
     Attack,
     Cell,
     Conformance,
     Kind,
+    MutantResult,
     OtherBug,
     Reached,
     Result,
@@ -70,6 +72,8 @@ class Parts(Protocol):
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
     def attacks(self) -> Iterable[Attack]: ...
+
+    def mutants(self) -> Iterable[MutantResult]: ...
 
     def shrunk(self) -> Iterable[Shrunk]: ...
 
@@ -141,6 +145,7 @@ def result_of(parts: Parts) -> Result:
     against = [one for one in all_witnesses if one.oracle not in apart]
     checks = controls(strategies, all_cells, all_conformance)
     same = same_kernels(parts.kernels())
+    mutants = in_order(parts.mutants(), strategies, settings.backends)
     attacks = _in_order(parts.attacks(), names, settings.backends)
     results = tuple(
         StrategyResult(
@@ -181,6 +186,8 @@ def result_of(parts: Parts) -> Result:
         reached=tuple(all_reached),
         operations=tuple(exercises(counts)),
         attacks=attacks,
+        mutants=mutants,
+        kill_rates=kill_rates(mutants),
         decision=decide(
             results,
             telling,

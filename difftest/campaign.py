@@ -22,13 +22,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from difftest import facts, findings, plugins, reached
+from difftest import facts, findings, plugins, reached, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.backends import running
 from difftest.backends.program import Boots
 from difftest.errors import RigError
+from difftest.mutants import mutants_of
 from difftest.progress import progress
+from difftest.result import MutantResult
+from difftest.settings import Mutants
 from difftest.store import Store
 from difftest.strategy import BASELINE
 from difftest.tally import Run, Tally
@@ -143,6 +146,12 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
                     shown.add(len(done.tally.runs))
         timings["run"] = time.monotonic() - began
         began = time.monotonic()
+        if context.settings.mutants is not Mutants.NONE:
+            _try_mutants(context, store, digests, each)
+            timings["mutants"] = time.monotonic() - began
+        if context.settings.mutants is Mutants.ONLY:
+            return timings
+        began = time.monotonic()
         if context.settings.oracles:
             _attack(context, store, digests, each)
         timings["attack"] = time.monotonic() - began
@@ -157,6 +166,33 @@ def _waves(settings: Settings, tasks: Sequence[Task]) -> Iterator[list[Task]]:
     pairwise = bool(settings.with_trait("pairwise"))
     for first in (True, False):
         yield [task for task in tasks if (pairwise and task.strategy == BASELINE) is first]
+
+
+def _try_mutants(
+    context: Context,
+    store: Store,
+    digests: Mapping[tuple[str, str], str],
+    each: Callable[..., Iterator[Any]],
+) -> None:
+    """See that the store has what became of every mutant of the strategies."""
+    known = context.settings.known()
+    have = {(one.backend, one.name) for one in store.mutants()}
+    made = {key: mutants_of(known[key[0]], key[1]).values() for key in digests}
+    tasks = []
+    with progress("making mutants", sum(map(len, made.values())), "mutant") as shown:
+        for (_, backend), mutants in made.items():
+            here = {name: digest for (name, place), digest in digests.items() if place == backend}
+            # All of them, also those that the store has: which is the same as which is seen here.
+            for one in trial.ready(context, mutants, backend, here):
+                shown.add()
+                if isinstance(one, MutantResult):
+                    store.add_mutant(one)
+                elif (one.backend, one.mutant) not in have:
+                    tasks.append(one)
+    with progress("trying mutants", len(tasks), "mutant") as shown:
+        for result in each(trial.attempt, tasks):
+            store.add_mutant(result)
+            shown.add()
 
 
 def _shrink(store: Store, each: Callable[..., Iterator[Any]]) -> None:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from difftest import catalogue, conform, coverage, doctor, kernels, plugins, session
+from difftest import catalogue, conform, coverage, doctor, kernels, kills, plugins, session
 from difftest import replay as replaying
 from difftest import selftest as selftesting
-from difftest.errors import DifftestError
+from difftest.errors import DifftestError, PluginError
 from difftest.facts import MODEL
 from difftest.kernels import trees
+from difftest.settings import Mutants
 from difftest.strategy import BASELINE
 from difftest.workload import codec
 
@@ -132,6 +133,7 @@ def cli() -> None:
 @_jobs
 @_format
 @_output
+@click.option("--mutants", is_flag=True, help="Try mutants of the strategies, and say how many.")
 @_skip
 def run(
     strategies: tuple[str, ...],
@@ -143,6 +145,7 @@ def run(
     jobs: int,
     formats: tuple[str, ...],
     output: Path,
+    mutants: bool,  # noqa: FBT001 - click passes it by keyword
     skip: tuple[str, ...],
 ) -> None:
     """Compare strategies, and decide.
@@ -158,7 +161,8 @@ def run(
     """
     loaded = plugins.load(skip)
     reports = [loaded.report(name) for name in formats]
-    asked = session.Request(strategies, patches, backends, oracles, workloads, seed)
+    wanted = Mutants.TOO if mutants else Mutants.NONE
+    asked = session.Request(strategies, patches, backends, oracles, workloads, seed, wanted)
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()
@@ -207,6 +211,58 @@ def conform_(
         click.echo(running.conformance(result), nl=False)
     _say_where(running, result, interrupted=interrupted)
     sys.exit(conform.status(result))
+
+
+@cli.command("mutants")
+@_strategy
+@_patch
+@_backend
+@_oracle
+@_workloads
+@_seed
+@_jobs
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+    help="What to print.",
+)  # fmt: skip
+@_output
+@_skip
+def mutants_(
+    strategies: tuple[str, ...],
+    patches: tuple[Path, ...],
+    backends: tuple[str, ...],
+    oracles: tuple[str, ...],
+    workloads: int,
+    seed: int,
+    jobs: int,
+    form: str,
+    output: Path,
+    skip: tuple[str, ...],
+) -> None:
+    """Weaken the patches of strategies, and see whether the oracles notice.
+
+    Each mutant is a patch with one edit: an added line left out, a removed one kept, two added
+    lines swapped, an added condition negated. It meets the same workloads as its original, on the
+    model and on each backend that is named, until an oracle tells it from that: it is killed.
+    A survivor is equivalent, for which mutants.toml in the strategy's folder can give the reason,
+    or shows what the oracles do not see.
+
+    Exit status: 0 all were killed, or are explained; 1 some survived; 2 bad usage, a reason that
+    does not hold, the rig failed, or some are unknown; 130 interrupted.
+    """
+    loaded = plugins.load(skip)
+    names = [BASELINE, *strategies] if strategies or patches else ()
+    asked = session.Request(
+        tuple(names), patches, (MODEL, *backends), oracles, workloads, seed, Mutants.ONLY
+    )
+    with session.begin(loaded, asked, output, skip) as running:
+        interrupted = running.run(jobs)
+        result = running.report()
+    click.echo(kills.encode(result) if form == "json" else kills.render(result), nl=False)
+    _say_where(running, result, interrupted=interrupted)
+    if wrong := kills.stale(result.mutants):
+        raise PluginError("\n".join(wrong))
+    sys.exit(kills.status(result.mutants))
 
 
 def _say_where(running: session.Session, result: Result, *, interrupted: bool) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -242,6 +243,71 @@ class Exercise(Full, frozen=True):
     count: int
 
 
+class Fate(StrEnum):
+    """What became of a mutant."""
+
+    KILLED = "killed"
+    """An oracle passes either the mutant or its original, and fails the other."""
+    SURVIVED = "survived"
+    """No oracle told them apart on any workload."""
+    UNKNOWN = "unknown"
+    """It hung, or the rig lost it: nobody can tell."""
+    SAME = "same"
+    """The code is that of the original or of an earlier mutant of it: nothing to try."""
+    STILLBORN = "stillborn"
+    """It does not apply, it is no code, or its kernel crashes before any workload: not tried."""
+
+
+class MutantResult(Full, frozen=True):
+    """What became of a mutant: `strategy` with one edit to its file `patch`.
+
+    `edit` is the edit's name ("drop+3"), `line` the line that it is made to. If it was killed,
+    `by` names the oracles that did it on the first workload on which any did, `number`. `evidence`
+    says why it is taken for what it is. `same_as` names what has the same code on this backend, if
+    anything of the run has. `runs` counts the workloads played, `differ` those on which its
+    outcome was another than the original's; `outcomes` is the SHA-256 of all of a survivor's.
+    `reason` is what the strategy's folder says of why it is equivalent to the original.
+    """
+
+    strategy: str
+    backend: str
+    patch: str
+    name: str
+    edit: str
+    line: str
+    claim: str
+    fate: Fate
+    by: tuple[str, ...]
+    number: int | None
+    evidence: str
+    same_as: str
+    runs: int
+    differ: int
+    outcomes: str
+    reason: str = ""
+
+
+class KillRate(Full, frozen=True):
+    """How many of a strategy's mutants on a backend were killed; of all of them if it is "".
+
+    `tried` = killed + explained + survived + unknown, `made` those that were stillborn or the same
+    as another one as well. `explained` counts survivors with a reason, which are no less alive:
+    `rate` is killed / tried, None where none was tried.
+    """
+
+    strategy: str
+    backend: str
+    made: int
+    stillborn: int
+    same: int
+    tried: int
+    killed: int
+    explained: int
+    survived: int
+    unknown: int
+    rate: float | None
+
+
 class Decision(Full, frozen=True):
     """`recommended` is a strategy or None; `void` says why nothing of this run counts, or is "".
 
@@ -281,6 +347,9 @@ class Result(Full, frozen=True, kw_only=True):
     reached: tuple[Reached, ...]
     operations: tuple[Exercise, ...]
     attacks: tuple[Attack, ...]
+    mutants: tuple[MutantResult, ...]
+    kill_rates: tuple[KillRate, ...]
+    """Of each strategy and backend, then of each backend as a whole; none without mutants."""
     decision: Decision
     timings: dict[str, float]
     """Seconds, by phase: the only part that may differ between equal runs, but for `attacks`."""

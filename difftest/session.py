@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,15 +18,16 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import difftest
-from difftest import campaign, conform, kernels
+from difftest import campaign, conform, kernels, kills
 from difftest.assemble import result_of, with_culprits
 from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
 from difftest.inquiry import inquire
 from difftest.kernels.series import patches_for
+from difftest.mutants import patch_of
 from difftest.patching import touched_files
-from difftest.settings import settings_of
+from difftest.settings import Mutants, settings_of
 from difftest.store import Store, find_unfinished
 from difftest.strategy import Strategy
 from difftest.verdict import Traits
@@ -54,6 +56,7 @@ class Request:
     oracles: tuple[str, ...] | None
     workloads: int
     seed: int
+    mutants: Mutants = Mutants.NONE
 
 
 def strategies_of(
@@ -158,7 +161,7 @@ class Session:
         When all is done, debugging kernels are asked who did what the others only show.
         """
         result = result_of(self._store)
-        if self._store.finished:
+        if self._store.finished and self._context.settings.mutants is not Mutants.ONLY:
             plugins, known = self._context.plugins, self._context.settings.known()
             self._store.add_culprits(inquire(plugins, known, result.witnesses))
             told = with_culprits(result.witnesses, self._store.culprits())
@@ -194,6 +197,10 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
             "there is nothing to compare the model with: name a backend that can run here "
             "(--backend; `difftest doctor` says what is missing)"
         )
+    if asked.mutants is not Mutants.NONE:
+        for strategy, backend in product(strategies, backends):
+            patch_of(strategy, backend.name)
+        kills.check_reasons(strategies)
     settings = settings_of(
         seed=asked.seed,
         workloads=asked.workloads,
@@ -205,6 +212,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         unseen={one.name: one.unseen for one in backends},
         version=_version(oracles),
         traits={one.name: Traits.of(one) for one in oracles},
+        mutants=asked.mutants,
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from difftest.equivalent import Equivalent  # noqa: TC001 - msgspec reads the annotations
 from difftest.facts import chain
 from difftest.outcome import Record
 from difftest.strategy import BASELINE, Strategy
@@ -16,6 +18,15 @@ from difftest.verdict import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+class Mutants(StrEnum):
+    """Whether a run tries mutants of its strategies."""
+
+    NONE = "none"
+    TOO = "too"
+    ONLY = "only"
+    """Nothing is attacked and nothing shrunk: only they are asked for."""
 
 
 class StoredStrategy(Record, frozen=True):
@@ -33,6 +44,7 @@ class StoredStrategy(Record, frozen=True):
     model_patch: str | None
     series_model_patches: dict[str, str]
     kernel_patches: dict[str, str]
+    equivalents: tuple[Equivalent, ...] = ()
 
     @classmethod
     def of(cls, strategy: Strategy) -> StoredStrategy:
@@ -49,6 +61,7 @@ class StoredStrategy(Record, frozen=True):
             model_patch=strategy.model_patch,
             series_model_patches=dict(sorted(strategy.series_model_patches.items())),
             kernel_patches=dict(sorted(strategy.kernel_patches.items())),
+            equivalents=strategy.equivalents,
         )
 
     def strategy(self) -> Strategy:
@@ -67,8 +80,9 @@ class Settings(Record, frozen=True):
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
     `unseen` has by backend the fields of an outcome that it cannot see, with the reason.
-    `traits` has those of the oracles, by name. `version` is that of everything that decides an
-    outcome: difftest and the kernels it builds.
+    `traits` has those of the oracles, by name. `mutants` says whether those of the strategies are
+    tried, too. `version` is that of everything that decides an outcome: difftest and the kernels
+    it builds.
     """
 
     seed: int
@@ -81,6 +95,7 @@ class Settings(Record, frozen=True):
     unseen: dict[str, dict[str, str]]
     version: str
     traits: dict[str, Traits] = msgspec.field(default_factory=dict)
+    mutants: Mutants = Mutants.NONE
 
     def fingerprint(self) -> str:
         """Return a hash of all of it, patches included: the same for the same command."""
@@ -124,6 +139,7 @@ def settings_of(
     unseen: Mapping[str, Mapping[str, str]],
     version: str,
     traits: Mapping[str, Traits] = MappingProxyType({}),
+    mutants: Mutants = Mutants.NONE,
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
 
@@ -145,4 +161,5 @@ def settings_of(
         unseen={backend: dict(fields) for backend, fields in unseen.items() if fields},
         version=version,
         traits=dict(traits),
+        mutants=mutants,
     )

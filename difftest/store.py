@@ -13,7 +13,7 @@ import msgspec
 
 from difftest.errors import StoreError
 from difftest.findings import Shrunk
-from difftest.result import Attack
+from difftest.result import Attack, MutantResult
 from difftest.settings import Settings
 from difftest.tally import Tally
 
@@ -42,6 +42,8 @@ CREATE TABLE consoles (
     PRIMARY KEY (strategy, backend, number));
 CREATE TABLE attacks (
     strategy TEXT, backend TEXT, json BLOB NOT NULL, PRIMARY KEY (strategy, backend));
+CREATE TABLE mutants (
+    backend TEXT, name TEXT, json BLOB NOT NULL, PRIMARY KEY (backend, name));
 CREATE TABLE shrunk (packed BLOB NOT NULL);
 """
 
@@ -173,6 +175,12 @@ class Store:
         with self._writing():
             self._db.execute("INSERT OR IGNORE INTO attacks VALUES (?, ?, ?)", row)
 
+    def add_mutant(self, mutant: MutantResult) -> None:
+        """Keep what became of a mutant; the first stays."""
+        row = (mutant.backend, mutant.name, msgspec.json.encode(mutant))
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO mutants VALUES (?, ?, ?)", row)
+
     def add_shrunk(self, shrunk: Shrunk) -> None:
         """Keep what a finding was shrunk to."""
         with self._writing():
@@ -252,6 +260,12 @@ class Store:
         rows = self._rows("SELECT json FROM attacks ORDER BY rowid")
         with self._reading():
             return [one for (row,) in rows for one in msgspec.json.decode(row, type=list[Attack])]
+
+    def mutants(self) -> list[MutantResult]:
+        """Return what became of mutants, in the order in which that was kept."""
+        rows = self._rows("SELECT json FROM mutants ORDER BY rowid")
+        with self._reading():
+            return [msgspec.json.decode(row, type=MutantResult) for (row,) in rows]
 
     def console(self, strategy: str, backend: str, number: int) -> str | None:
         """Return what the kernel printed, or None if that was not kept."""

@@ -8,10 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from difftest.equivalent import equivalents
 from difftest.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from difftest.equivalent import Equivalent
 
 #: The code before any fix; every strategy is compared with it.
 BASELINE = "unpatched"
@@ -28,7 +31,8 @@ class Strategy:
     series needs one. `must_fail` names the oracles that are known to catch this one: if a
     campaign's do not, its silence about the others proves nothing, and it is void. `history` says
     in a sentence what became of it. `does_not_apply` has, by series, the reason why it makes no
-    sense there and has no patch, for kernels and model.
+    sense there and has no patch, for kernels and model. `equivalents` are the mutants
+    (difftest/mutants.py) that do what it does, each with the reason.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Strategy:
     model_patch: str | None = None
     series_model_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     kernel_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    equivalents: tuple[Equivalent, ...] = ()
 
     def model_patch_for(self, series: str) -> str | None:
         """Return the patch for the model of a series."""
@@ -64,8 +69,9 @@ def from_folder(
     """Make the strategy of a plugin folder: named after it, with the patch files beside `init`.
 
     `init` is the `__file__` of the folder's `__init__.py`. `kernel-SERIES.patch`, `model.patch`
-    and `model-SERIES.patch` are read; raises PluginError if there is neither of the first two, and
-    for a series that has a patch and a reason why it has none.
+    and `model-SERIES.patch` are read, and `mutants.toml` if there is one; raises PluginError if
+    there is neither of the first two, and for a series that has a patch and a reason why it has
+    none.
     """
     folder = Path(init).parent
     kernel, models = (
@@ -99,4 +105,5 @@ def from_folder(
         model_patch=model.read_text(encoding="utf-8") if model.exists() else None,
         series_model_patches=MappingProxyType(models),
         kernel_patches=MappingProxyType(kernel),
+        equivalents=equivalents(folder),
     )

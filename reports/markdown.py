@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from difftest import reached
+from difftest import kills, reached
 from difftest.rendering import (
     LEGEND,
     Line,
@@ -65,6 +65,7 @@ class MarkdownReport:
         lines += _operations(result)
         lines += _checks("Controls", control_lines(result))
         lines += _checks("Model against kernels", conformance_lines(result, run))
+        lines += _checks("Mutants", kills.lines(result))
         return "\n".join(lines).rstrip("\n") + "\n"
 
 

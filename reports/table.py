@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from difftest import reached
+from difftest import kills, reached
 from difftest.rendering import (
     LEGEND,
     Line,
@@ -68,6 +68,7 @@ class TableReport:
         lines += _remarks(result)
         lines += [*_checks("Controls", control_lines(result))]
         lines += [*_checks("Model against kernels", conformance_lines(result, run))]
+        lines += [*_checks("Mutants", kills.lines(result))]
         lines += [*_decision(result)]
         return "\n".join(line.rstrip() for line in lines) + "\n"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from difftest.findings import Shrunk
-    from difftest.result import Attack
+    from difftest.result import Attack, MutantResult
 
 ORACLES = ("no_kernel_bug", "block_accounting", "page_leak", "content", "contract")
 BACKENDS = ("model", "uml:6.1")
@@ -99,9 +99,13 @@ class Parts:
     less: list[Shrunk] = field(default_factory=list)
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
     told: dict[tuple[str, int], str] = field(default_factory=dict)
+    tried: list[MutantResult] = field(default_factory=list)
 
     def refusals(self) -> dict[tuple[str, str], str]:
         return self.refused
+
+    def mutants(self) -> list[MutantResult]:
+        return self.tried
 
     def culprits(self) -> dict[tuple[str, int], str]:
         return self.told

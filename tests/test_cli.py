@@ -46,7 +46,18 @@ SOME = tuple(
     for word in ("--strategy", name)
 )
 
-COMMANDS = ("run", "conform", "report", "replay", "selftest", "list", "show", "kernel", "doctor")
+COMMANDS = (
+    "run",
+    "conform",
+    "mutants",
+    "report",
+    "replay",
+    "selftest",
+    "list",
+    "show",
+    "kernel",
+    "doctor",
+)
 
 
 def test_help_names_every_command() -> None:
@@ -404,3 +415,40 @@ def test_a_self_test_that_fails_is_status_1_and_others_pass_beside_it(tmp_path: 
     assert done.returncode == 1, done.stderr
     assert re.search(r"release_page +uml:6\.1 +userfaultfd shmem +passed", done.stdout)
     assert re.search(r"swallows +uml:6\.1 +userfaultfd shmem +failed", done.stdout)
+
+
+def test_mutants_tell_the_kill_rate_and_the_survivors(tmp_path: Path) -> None:
+    done = difftest(
+        "mutants", "--strategy", "naive_hold", "--workloads", 60, "--output", tmp_path, "--jobs", 1
+    )
+    assert done.returncode == 0, done.stderr
+    assert "naive_hold~keep-2 on model explained" in done.stdout
+    table = [line.split() for line in done.stdout.splitlines()]
+    assert ["model", "all", "6", "2", "0", "4", "3", "1", "0", "0", "75", "%"] in table
+    again = difftest("report", tmp_path / "0001")
+    assert (
+        "ok  model: 3 of 4 killed (75 %), 1 equivalent, with a reason, 2 stillborn" in again.stdout
+    )
+
+
+def test_a_mutant_that_survives_is_status_1_and_json_has_it(tmp_path: Path) -> None:
+    done = difftest(
+        "mutants", "--strategy", "release_page", "--oracle", "content", "--workloads", 10,
+        "--output", tmp_path, "--jobs", 1, "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    printed = json.loads(done.stdout)
+    (fate,) = (one["fate"] for one in printed["mutants"] if one["edit"] == "drop+2")
+    assert fate == "survived"
+    assert printed["kill_rates"][-1]["survived"] > 0
+
+
+def test_mutants_join_a_run(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "--mutants", "--strategy", "release_page", "--strategy", "unpatched",
+        "--workloads", 30, "--format", "json", "--jobs", 1,
+    )  # fmt: skip
+    result = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(schema.PATH.read_text("utf-8"))).validate(result)
+    assert result["kill_rates"][-1]["killed"] == 4
+    assert {"mutants", "shrink"} <= result["timings"].keys()

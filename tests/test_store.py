@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
@@ -15,7 +16,7 @@ from made import BUG, BUNDLED, CRASHED, HUNG, RELEASE_PAGE, Parts, campaign, run
 from difftest.assemble import result_of
 from difftest.errors import PluginError, StoreError
 from difftest.facts import facts_of
-from difftest.result import Attack
+from difftest.result import Attack, Fate, MutantResult
 from difftest.store import FILE, Store, find_unfinished
 from difftest.tally import Tally
 
@@ -344,3 +345,19 @@ def test_damage_inside_is_an_error_and_no_result(run_directory: Path, change: st
     db.close()
     with pytest.raises(StoreError), Store.open(run_directory) as store:
         result_of(store)
+
+
+def test_what_became_of_a_mutant_is_kept_once(run_directory: Path) -> None:
+    killed = MutantResult(
+        strategy="release_page", backend="model", patch="model.patch", name="release_page~drop+1",
+        edit="drop+1", line="put_page(*pagep);", claim="", fate=Fate.KILLED, by=("content",),
+        number=3, evidence="content: wrong", same_as="", runs=4, differ=1, outcomes="",
+    )  # fmt: skip
+    with Store.create(run_directory.parent, SETTINGS) as store:
+        store.add_mutant(killed)
+        store.add_mutant(msgspec.structs.replace(killed, fate=Fate.SURVIVED))
+        assert store.mutants() == [killed]
+        with pytest.raises(StoreError, match="has no shard 7 of release_page on model"):
+            store.tally("release_page", "model", 7)
+        store.add_tally(TALLY)
+        assert store.tally("release_page", "model", 0) == TALLY

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shutil
+import signal
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +28,7 @@ from difftest.workload.workload import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
 
     from difftest.model.kernel import May
     from difftest.model.objects import Inode, Pte
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from difftest.strategy import Strategy
     from difftest.workload.ops import Op
     from difftest.workload.workload import Workload
+
+
+PATIENCE = 5.0
+"""Seconds for one workload, which takes 0.2 ms: a patch can make the code loop for ever."""
 
 
 class ModelBackend:
@@ -55,9 +61,7 @@ class ModelBackend:
         return "no model patch" if strategy.model_patch_for(self._series) is None else ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
-        patches = self._patches(chain)
-        load(patches)
-        return hashlib.sha256("\0".join(text for _, text in patches).encode()).hexdigest()
+        return load(self._patches(chain)).digest()
 
     def platform(self) -> str:
         return ""
@@ -84,9 +88,11 @@ def load(patches: tuple[tuple[str, str], ...]) -> code.Code:
             patching.apply(text, root, f"{name}: model.patch")
         try:
             return code.load(root)
-        except (SyntaxError, ImportError, NameError) as error:
+        except Exception as error:  # what a patch adds is anybody's code
             names = " + ".join(name for name, _ in patches)
-            raise PatchError(f"the model patched by {names} cannot be imported: {error}") from error
+            raise PatchError(
+                f"the model patched by {names} cannot be imported: {type(error).__name__}: {error}"
+            ) from error
 
 
 class ModelRunner:
@@ -98,7 +104,37 @@ class ModelRunner:
 
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         for workload in workloads:
-            yield Player(self._code, workload).play()
+            player = Player(self._code, workload)
+            try:
+                with _patience():
+                    outcome = player.play()
+            except _EndlessError:
+                why = f"the model ran for {PATIENCE:.0f} s without coming to an end"
+                outcome = Outcome(Ending.HUNG, player.trace, why)
+            yield outcome
+
+
+class _EndlessError(Exception):
+    """A workload took longer than PATIENCE."""
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Interrupt what is done inside when PATIENCE is over; only the main thread can be."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise _EndlessError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Flight:
@@ -138,6 +174,11 @@ class Player:
         self._trace: list[Step | Window] = []
         self._begun: list[Flight] = []
 
+    @property
+    def trace(self) -> tuple[Step | Window, ...]:
+        """What has been seen so far."""
+        return tuple(self._trace)
+
     def play(self) -> Outcome:
         system = self._system
         try:
@@ -157,8 +198,12 @@ class Player:
             state = self._state()
             left, held, committed = system.destroy()
         except KernelBug as bug:
-            return Outcome(Ending.CRASHED, tuple(self._trace), bug.title)
-        return Outcome(Ending.FINISHED, tuple(self._trace), "", state, left, held, committed)
+            return Outcome(Ending.CRASHED, self.trace, bug.title)
+        except (AttributeError, AssertionError) as error:
+            if not _follows_null(error):
+                raise
+            return Outcome(Ending.CRASHED, self.trace, NULL_POINTER)
+        return Outcome(Ending.FINISHED, self.trace, "", state, left, held, committed)
 
     def _step(self, at: str, op: Op) -> None:
         system = self._system
@@ -226,6 +271,28 @@ class Player:
             return None
         addresses = range(area.start, area.start + area.length, PAGE_SIZE)
         return tuple(_content(mm.ptes.get(address)) for address in addresses)
+
+
+NULL_POINTER = "panic: Kernel mode fault"
+"""What a kernel's console comes to, whatever the address (difftest/backends/console.py)."""
+
+
+_KERNEL = ("difftest_model_", "difftest.model.objects", "difftest.model.memory")
+"""Modules that stand for kernel code; what goes wrong in another one is a bug of the rig."""
+
+
+def _follows_null(error: AttributeError | AssertionError) -> bool:
+    """Say whether the model's code did what is a null pointer followed in C.
+
+    That is None where an object is due; where C would go on, the model asserts that it is not.
+    """
+    end: TracebackType | None = error.__traceback__
+    while end and end.tb_next:
+        end = end.tb_next
+    module = end.tb_frame.f_globals.get("__name__", "") if end else ""
+    if not module.startswith(_KERNEL):
+        return False
+    return isinstance(error, AssertionError) or str(error).startswith("'NoneType' object")
 
 
 def _content(pte: Pte | None) -> int | None:
