@@ -18,7 +18,7 @@ from difftest.comparison import (
 from difftest.conformance import conformance
 from difftest.decision import decide
 from difftest.errors import StoreError
-from difftest.facts import facts_of, is_model, misfit
+from difftest.facts import facts_of, is_model, misfit, patches_of
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
 from difftest.reached import Key, exercises
 from difftest.result import Attack, Cell, Conformance, Reached, Result, StrategyResult, Witness
@@ -40,6 +40,9 @@ class Parts(Protocol):
 
     @property
     def platforms(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    @property
+    def releases(self) -> Mapping[str, str]: ...
 
     @property
     def timings(self) -> Mapping[str, float]: ...
@@ -120,6 +123,7 @@ def result_of(parts: Parts) -> Result:
             ruled_out=ruled_out(one.name, facts[one.name], all_cells, all_witnesses, attacks),
             against_base=against_base(one, all_cells),
             same_kernel_as=tuple(other for other in names if other in same.get(one.name, ())),
+            patches=patches_of(one, known),
         )
         for one in strategies
     )
@@ -129,6 +133,8 @@ def result_of(parts: Parts) -> Result:
         done=len(done),
         backends=settings.backends,
         platforms=dict(parts.platforms),
+        releases=dict(parts.releases),
+        version=settings.version,
         oracles=settings.oracles,
         strategies=results,
         cells=tuple(all_cells),

@@ -27,6 +27,8 @@ from difftest.attack import attacks_on
 from difftest.backends import running
 from difftest.backends.program import Boots
 from difftest.errors import RigError
+from difftest.kernels import source
+from difftest.kernels.series import name_in
 from difftest.progress import progress
 from difftest.store import Store
 from difftest.tally import Run, Tally
@@ -117,6 +119,8 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
     for backend in dict.fromkeys(backend for _, backend in digests):
         if platform := context.plugins.backend(backend).platform():
             store.add_platform(backend, platform)
+        if isinstance(context.plugins.backend(backend), Boots):
+            store.add_release(backend, source.version(name_in(backend)))
     timings["prepare"] = time.monotonic() - began
     with _workers(context, jobs, skip) as each:
         began = time.monotonic()

@@ -113,6 +113,7 @@ def witnesses(
                 text=texts[least],
                 shrunk=False,
                 evidence=runs[failing[least][0]][least].verdicts[column].evidence,
+                outcomes={one: runs[one][least].outcome for one in failing[least]},
             )
         )
     return found

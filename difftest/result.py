@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from difftest.outcome import Record
+from difftest.outcome import Outcome, Record
 from difftest.parting import Difference  # noqa: TC001 - msgspec reads the annotations
 
 
@@ -36,11 +36,21 @@ class PatchFacts(Full, frozen=True):
     """Why it was not run, by backend, where a backend said so."""
 
 
+class Patch(Full, frozen=True):
+    """The text of a patch: whose it is, and what it is for, "6.1" or "model"."""
+
+    strategy: str
+    target: str
+    text: str
+
+
 class StrategyResult(Full, frozen=True):
     """`ruled_out` says why it cannot be taken, a sentence a reason; empty if it can.
 
     `against_base` says what a stacked strategy mends, breaks and leaves of the one it stands on;
-    `same_kernel_as` names strategies whose kernels were built from equal source.
+    `same_kernel_as` names strategies whose kernels were built from equal source. `patches` are
+    those that make it up, target by target, for each in the order of application: those of the
+    strategies that it stands on come first.
     """
 
     name: str
@@ -53,6 +63,7 @@ class StrategyResult(Full, frozen=True):
     ruled_out: tuple[str, ...]
     against_base: str
     same_kernel_as: tuple[str, ...]
+    patches: tuple[Patch, ...]
 
 
 class Cell(Full, frozen=True, rename={"passed": "pass"}):
@@ -83,7 +94,7 @@ class Witness(Full, frozen=True):
     `evidence` the oracle's words on the first of them. `shrunk` says that the text is what was
     left of it when no more could be taken away without it passing on one of `backends`. `culprit`
     says who did it, where the kernel shows only the symptom and a debugging one was asked; else it
-    is "".
+    is "". `outcomes` has by backend what was seen of the text on it.
     """
 
     strategy: str
@@ -94,6 +105,7 @@ class Witness(Full, frozen=True):
     shrunk: bool
     evidence: str
     culprit: str = ""
+    outcomes: dict[str, Outcome] = msgspec.field(default_factory=dict)
 
 
 class Control(Full, frozen=True):
@@ -200,6 +212,10 @@ class Result(Full, frozen=True, kw_only=True):
     backends: tuple[str, ...]
     platforms: dict[str, tuple[str, ...]]
     """What a backend ran on, if that is not the same everywhere; two if the run was moved."""
+    releases: dict[str, str]
+    """The version of the kernel source by backend, as its package or tree names it."""
+    version: str
+    """What stands for all code that decided: versions of difftest and Hypothesis, and a hash."""
     oracles: tuple[str, ...]
     strategies: tuple[StrategyResult, ...]
     cells: tuple[Cell, ...]

@@ -155,6 +155,10 @@ class Store:
             platforms[backend] = (*platforms.get(backend, ()), platform)
             self._put("platforms", platforms)
 
+    def add_release(self, backend: str, release: str) -> None:
+        """Note the version of a backend's kernel source; the first one stays."""
+        self._put("releases", {backend: release} | self.releases)
+
     def add_tally(self, tally: Tally) -> None:
         """Keep a shard; one that it has already is not counted again."""
         row = (tally.strategy, tally.backend, tally.shard, _pack(msgspec.msgpack.encode(tally)))
@@ -204,6 +208,10 @@ class Store:
     @property
     def platforms(self) -> dict[str, tuple[str, ...]]:
         return self._fact("platforms", dict[str, tuple[str, ...]]) or {}
+
+    @property
+    def releases(self) -> dict[str, str]:
+        return self._fact("releases", dict[str, str]) or {}
 
     def culprits(self) -> dict[tuple[str, int], str]:
         """Return who did it, by strategy and number of the workload, as far as that was asked."""

@@ -94,6 +94,7 @@ class Parts:
     texts: dict[int, str]
     built: dict[tuple[str, str], str] = field(default_factory=dict)
     platforms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    releases: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     attacked: list[Attack] = field(default_factory=list)
     less: list[Shrunk] = field(default_factory=list)
