@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from difftest.backends import console
 from difftest.comparison import (
     cells,
     controls,
@@ -55,6 +56,8 @@ class Parts(Protocol):
 
     def culprits(self) -> Mapping[tuple[str, int], str]: ...
 
+    def console(self, strategy: str, backend: str, number: int) -> str | None: ...
+
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
     def attacks(self) -> Iterable[Attack]: ...
@@ -98,7 +101,7 @@ def result_of(parts: Parts) -> Result:
                 raise StoreError(f"the run has no text of workload {min(unknown)}: it is damaged")
         all_cells += cells(name, runs, fitting, settings.oracles)
         all_witnesses += [
-            shrunk_witness(one, shrunk)
+            replace(shrunk_witness(one, shrunk), said=_said(one, parts))
             for one in witnesses(name, runs, fitting, settings.oracles, texts)
         ]
         if any(map(is_model, fitting)):
@@ -155,6 +158,16 @@ def result_of(parts: Parts) -> Result:
         ),
         timings=dict(parts.timings),
     )
+
+
+def _said(witness: Witness, parts: Parts) -> dict[str, str]:
+    """Return by backend how the kernel complained of a witness, where it did."""
+    consoles = {
+        backend: parts.console(witness.strategy, backend, witness.number)
+        for backend in witness.backends
+    }
+    said = {backend: console.words(text) for backend, text in consoles.items() if text}
+    return {backend: line for backend, line in said.items() if line}
 
 
 def _in_order(

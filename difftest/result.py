@@ -94,7 +94,8 @@ class Witness(Full, frozen=True):
     `evidence` the oracle's words on the first of them. `shrunk` says that the text is what was
     left of it when no more could be taken away without it passing on one of `backends`. `culprit`
     says who did it, where the kernel shows only the symptom and a debugging one was asked; else it
-    is "". `outcomes` has by backend what was seen of the text on it.
+    is "". `outcomes` has by backend what was seen of the text on it, `said` the line in which the
+    kernel complained of the workload `number` on it, if it did.
     """
 
     strategy: str
@@ -106,6 +107,7 @@ class Witness(Full, frozen=True):
     evidence: str
     culprit: str = ""
     outcomes: dict[str, Outcome] = msgspec.field(default_factory=dict)
+    said: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Control(Full, frozen=True):

@@ -49,7 +49,7 @@ class Row(NamedTuple):
     where nobody could look; `due` counts the pages that the files should hold then, by what the
     operations reported: the blocks that should be in use, None if not known or without a limit.
     `settled` says that no fix has a reason to keep a block aside here. `ret` is what a step
-    returned, None for other rows.
+    returned, None for other rows; `held` how many pages were still allocated at the end.
     """
 
     at: str
@@ -63,11 +63,13 @@ class Row(NamedTuple):
     due: int | None = None
     settled: bool = False
     ret: int | None = None
+    held: int = 0
 
     @property
     def leaks(self) -> bool:
-        """Whether blocks are in use that no file has, or the other way round."""
-        return self.settled and None not in (self.due, self.after) and self.due != self.after
+        """Whether pages are left, or blocks in use that no file has, or the other way round."""
+        known = self.settled and None not in (self.due, self.after)
+        return (known and self.due != self.after) or self.held > 0
 
 
 def timeline(workload: Workload, outcome: Outcome) -> list[Row]:
@@ -178,7 +180,7 @@ class _Teller:
             "", "", Event.END, f"{seen.left} blocks and {seen.held} pages left", seen.left
         )
         text = "everything closed, unmapped, deleted"
-        return row._replace(thread=MONITOR, text=text, due=0, settled=True)
+        return row._replace(thread=MONITOR, text=text, due=0, settled=True, held=seen.held or 0)
 
 
 def _follow(workload: Workload, outcome: Outcome) -> tuple[Mapping[str, int], set[str], str]:

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A digest: a result in as few lines as a screen or a mail has room for."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, NamedTuple
+
+from tabulate import tabulate
+
+from difftest import reached
+from difftest.comparison import EXAMPLES
+from difftest.facts import is_model
+from difftest.rendering import (
+    absence,
+    causes,
+    cells_of,
+    conformance_lines,
+    control_lines,
+    leading,
+    listing,
+    percent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from difftest.result import Cell, Result, StrategyResult
+
+#: What the columns of `rows` are called.
+HEADERS = ("strategy", "", "fails", "bound", "unknown")
+
+#: No column of failures is narrower than this: most entries fit.
+_NARROW = 20
+
+#: Below this a failure rate must be shown to be, for a strategy to be called tested. 1,500
+#: workloads that all pass show it; `difftest run` plays 2,000 by default.
+TESTED_BOUND = 0.002
+
+
+class Row(NamedTuple):
+    """What one strategy came to on all backends together.
+
+    `fails` has an entry for each oracle that it fails, and for what was not run or could not be
+    judged at all. `bound` is the largest of the bounds of all clean cells, `unjudged` the largest
+    number of workloads that an oracle could not judge; "" if there is none.
+    """
+
+    name: str
+    verdict: str
+    fails: tuple[str, ...]
+    bound: str
+    unjudged: str
+
+    @property
+    def below(self) -> str:
+        return f"<{self.bound}" if self.bound else ""
+
+
+def rows(result: Result) -> list[Row]:
+    """Return a row for each strategy, the best first, those that are ruled out last."""
+    order = {name: place for place, name in enumerate(result.decision.order)}
+    ranked = sorted(result.strategies, key=lambda one: order.get(one.name, len(order)))
+    return [_row(result, one) for one in ranked]
+
+
+def _row(result: Result, strategy: StrategyResult) -> Row:
+    own = {backend: cells_of(result, strategy, backend) for backend in result.backends}
+    cells = [cell for some in own.values() for cell in some]
+    bounds = [cell.upper_bound for cell in cells if cell.upper_bound is not None]
+    unjudged = max((cell.unknown for cell in cells), default=0)
+    verdict = "ruled out" if strategy.ruled_out else "passed"
+    if strategy.name == result.decision.recommended:
+        verdict = "recommended"
+    return Row(
+        strategy.name,
+        verdict,
+        (*_failures(result.oracles, own), *_gaps(result, strategy, own)),
+        percent(max(bounds)) if bounds else "",
+        str(unjudged or ""),
+    )
+
+
+def _failures(oracles: Sequence[str], own: Mapping[str, Sequence[Cell]]) -> list[str]:
+    """Say how often each oracle fails: once, if that is the same on all backends that ran."""
+    found = []
+    for oracle in oracles:
+        cells = [cell for some in own.values() for cell in some if cell.oracle == oracle]
+        counts = {cell.backend: f"{cell.fail}/{cell.reached}" for cell in cells if cell.fail}
+        if not counts:
+            continue
+        if len(counts) == len(cells) and len(set(counts.values())) == 1:
+            found.append(f"{oracle} {next(iter(counts.values()))}")
+        else:
+            parts = [f"{count} on {backend}" for backend, count in counts.items()]
+            found.append(f"{oracle} {listing(parts)}")
+    return found
+
+
+def _gaps(result: Result, strategy: StrategyResult, own: Mapping[str, Sequence[Cell]]) -> list[str]:
+    """Say what was not run, and which oracles judged nothing; no cell may look clean for that."""
+    gaps = [f"{backend}: {absence(strategy, backend)}" for backend in own if not own[backend]]
+    for oracle in result.oracles:
+        blind = [
+            cell.backend
+            for some in own.values()
+            for cell in some
+            if cell.oracle == oracle and not cell.reached
+        ]
+        if blind:
+            gaps.append(f"{oracle} judged nothing on {listing(blind)}")
+    return gaps
+
+
+def table(result: Result, width: int, columns: int = len(HEADERS)) -> list[str]:
+    """Return the first columns of the rows, that of failures as wide as `width` leaves room."""
+    made = rows(result)
+    room = width
+    while True:
+        cells = [
+            (one.name, one.verdict, _column(one.fails, room), one.below, one.unjudged)[:columns]
+            for one in made
+        ]
+        lines = tabulate(cells, HEADERS[:columns], disable_numparse=True).splitlines()
+        over = max(map(len, lines)) - width
+        if over <= 0 or room <= _NARROW:
+            return lines
+        room = max(_NARROW, room - over)
+
+
+def _column(fails: Iterable[str], width: int) -> str:
+    """Put entries one after another into lines of at most `width`, or one too wide by itself."""
+    lines: list[str] = []
+    for entry in fails:
+        joined = f"{lines[-1]}; {entry}" if lines else entry
+        if lines and len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines += textwrap.wrap(entry, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines) or "nothing"
+
+
+def clean_oracles(result: Result) -> str:
+    """Say in a sentence which oracles no strategy fails, "" if each one is failed."""
+    failed = {cell.oracle for cell in result.cells if cell.fail}
+    clean = [oracle for oracle in result.oracles if oracle not in failed]
+    return f"No strategy fails {listing(clean, 'or')}." if clean else ""
+
+
+def evidence(result: Result, strategy: StrategyResult) -> str:
+    """Say in a sentence why a strategy is out: by its smallest workload, or the first reason."""
+    least, _ = leading(result, strategy.name)
+    if least is None:
+        return next(iter(strategy.ruled_out), "")
+    return f"{least.oracle}: {least.evidence}"
+
+
+def missed(result: Result) -> list[str]:
+    """Say what was not judged, which states were not reached and how many operations were.
+
+    Backends of which the same is to be said share a sentence.
+    """
+    said: dict[str, list[str]] = {}
+    for backend in result.backends:
+        for cause in causes(result, backend):
+            said.setdefault(f"Not judged on {{}}: {cause}.", []).append(backend)
+    for backend in result.backends:
+        rows = [one for one in result.reached if one.backend == backend]
+        if states := [one.state for one in rows if not one.count]:
+            said.setdefault(f"Never reached on {{}}: {listing(states)}.", []).append(backend)
+    for backend in result.backends:
+        text = reached.summary(result, backend).removeprefix(f"{backend}: ")
+        said.setdefault(f"On {{}} {text}.", []).append(backend)
+    return [text.replace("{}", listing(backends), 1) for text, backends in said.items()]
+
+
+def checks(result: Result, run: str) -> list[str]:
+    """Say of controls and of conformance in a sentence that all hold, and what that leaves open.
+
+    Those that do not hold have a sentence each, with examples.
+    """
+    found = []
+    for title, lines in (
+        ("Controls", control_lines(result)),
+        ("Model against kernels", conformance_lines(result, run)),
+    ):
+        bad = [line for line in lines if line.mark != "ok"]
+        # What failed comes before what was not made.
+        bad.sort(key=lambda line: line.mark == "NOT MADE")
+        if lines and not bad:
+            found.append(f"{title}: all {len(lines)} hold.")
+        for line in bad[:EXAMPLES]:
+            found += [f"{title}: {line.mark}: {line.text}", *line.examples]
+        if more := bad[EXAMPLES:]:
+            found.append(f"{title}: {len(more)} more do not hold or were not made.")
+    unknown = {one.backend: 0 for one in result.conformance if one.unknown}
+    for one in result.conformance:
+        if one.unknown:
+            unknown[one.backend] += one.unknown
+    found += [
+        f"{count} pairs of outcomes on {name} are unknown." for name, count in unknown.items()
+    ]
+    unseen = {
+        f"Not compared on {one.backend}: {field} ({why})."
+        for one in result.conformance
+        for field, why in one.unseen.items()
+    }
+    return found + sorted(unseen)
+
+
+def untested(result: Result) -> list[str]:
+    """Say what is missing for the recommended strategy to be called tested; [] if nothing is."""
+    name = result.decision.recommended
+    chosen = next((one for one in result.strategies if one.name == name), None)
+    if chosen is None:
+        return ["no strategy is recommended"]
+    missing = [
+        f"the control does not hold: {one.name}" for one in result.controls if one.holds is not True
+    ]
+    if result.done < result.workloads:
+        missing.append(f"{result.done} of {result.workloads} workloads were run everywhere")
+    kernels = [backend for backend in result.backends if not is_model(backend)]
+    if not kernels:
+        missing.append("no real kernel was run")
+    for backend in kernels:
+        cells = cells_of(result, chosen, backend)
+        if not cells:
+            missing.append(f"it was not run on {backend}: {absence(chosen, backend)}")
+        missing += _weak(cells)
+    return missing
+
+
+def _weak(cells: Iterable[Cell]) -> list[str]:
+    """Name the cells that show less than TESTED_BOUND."""
+    return [
+        f"{cell.oracle} on {cell.backend} shows "
+        + ("nothing" if cell.upper_bound is None else f"<{percent(cell.upper_bound)}")
+        for cell in cells
+        if cell.upper_bound is None or cell.upper_bound > TESTED_BOUND
+    ]
