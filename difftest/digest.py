@@ -21,6 +21,7 @@ from difftest.rendering import (
     listing,
     percent,
 )
+from difftest.verdict import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,8 +42,8 @@ TESTED_BOUND = 0.002
 class Row(NamedTuple):
     """What one strategy came to on all backends together.
 
-    `fails` has an entry for each oracle that it fails, and for what was not run or could not be
-    judged at all. `bound` is the largest of the bounds of all clean cells, `unjudged` the largest
+    `fails` has an entry for each oracle that it fails, for each that is UNKNOWN, and for what was
+    not run. `bound` is the largest of the bounds of all clean cells, `unjudged` the largest
     number of workloads that an oracle could not judge; "" if there is none.
     """
 
@@ -67,7 +68,8 @@ def rows(result: Result) -> list[Row]:
 def _row(result: Result, strategy: StrategyResult) -> Row:
     own = {backend: cells_of(result, strategy, backend) for backend in result.backends}
     cells = [cell for some in own.values() for cell in some]
-    bounds = [cell.upper_bound for cell in cells if cell.upper_bound is not None]
+    clean = [cell for cell in cells if cell.verdict is Value.PASS]
+    bounds = [cell.upper_bound for cell in clean if cell.upper_bound is not None]
     unjudged = max((cell.unknown for cell in cells), default=0)
     verdict = "ruled out" if strategy.ruled_out else "passed"
     if strategy.name == result.decision.recommended:
@@ -98,17 +100,13 @@ def _failures(oracles: Sequence[str], own: Mapping[str, Sequence[Cell]]) -> list
 
 
 def _gaps(result: Result, strategy: StrategyResult, own: Mapping[str, Sequence[Cell]]) -> list[str]:
-    """Say what was not run, and which oracles judged nothing; no cell may look clean for that."""
+    """Say what was not run, and which cells are UNKNOWN; none may look clean for that."""
     gaps = [f"{backend}: {absence(strategy, backend)}" for backend in own if not own[backend]]
     for oracle in result.oracles:
-        blind = [
-            cell.backend
-            for some in own.values()
-            for cell in some
-            if cell.oracle == oracle and not cell.reached
-        ]
-        if blind:
-            gaps.append(f"{oracle} judged nothing on {listing(blind)}")
+        cells = [cell for some in own.values() for cell in some if cell.oracle == oracle]
+        if blind := [cell.backend for cell in cells if cell.verdict is Value.UNKNOWN]:
+            where = "" if len(blind) == len(cells) else f" on {listing(blind)}"
+            gaps.append(f"{oracle} UNKNOWN{where}")
     return gaps
 
 
@@ -152,7 +150,18 @@ def evidence(result: Result, strategy: StrategyResult) -> str:
     least, _ = leading(result, strategy.name)
     if least is None:
         return next(iter(strategy.ruled_out), "")
-    return f"{least.oracle}: {least.evidence}"
+    who = f" (who: {least.culprit})" if least.culprit else ""
+    return f"{least.oracle}: {least.evidence}{who}"
+
+
+def twins(result: Result) -> list[str]:
+    """Say which strategies turned out to be the same kernel."""
+    groups = {
+        tuple(sorted([one.name, *one.same_kernel_as]))
+        for one in result.strategies
+        if one.same_kernel_as
+    }
+    return [f"The kernels of {listing(names)} are the same." for names in sorted(groups)]
 
 
 def missed(result: Result) -> list[str]:
@@ -236,5 +245,7 @@ def _weak(cells: Iterable[Cell]) -> list[str]:
         f"{cell.oracle} on {cell.backend} shows "
         + ("nothing" if cell.upper_bound is None else f"<{percent(cell.upper_bound)}")
         for cell in cells
-        if cell.upper_bound is None or cell.upper_bound > TESTED_BOUND
+        if cell.verdict is not Value.PASS
+        or cell.upper_bound is None
+        or cell.upper_bound > TESTED_BOUND
     ]

@@ -14,6 +14,7 @@ from difftest import reached, rendering
 from difftest.facts import is_model
 from difftest.kernels.series import patches_for
 from difftest.timeline import Event, Row, threads, timelines
+from difftest.verdict import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -186,6 +187,4 @@ def _breaking(name: str) -> Markup:
 
 def _mark(cell: Cell) -> str:
     """Return the class of a cell."""
-    if cell.fail:
-        return "fail"
-    return "clean" if cell.upper_bound is not None else "unknown"
+    return {Value.FAIL: "fail", Value.PASS: "clean", Value.UNKNOWN: "unknown"}[cell.verdict]

@@ -98,7 +98,7 @@ def _table(result: Result) -> Iterator[str]:
         "of the failure rate for every oracle that saw no failure. " + digest.clean_oracles(result)
     )
     yield ""
-    for text in digest.missed(result):
+    for text in [*digest.twins(result), *digest.missed(result)]:
         yield from _wrap(text, "  ", "- ")
     yield ""
 

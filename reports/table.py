@@ -59,7 +59,7 @@ def _notes(result: Result) -> Iterator[str]:
         f"{digest.clean_oracles(result)} Failures are of the workloads judged; bound: the "
         "95 % upper bound of the failure rate wherever none was seen.".strip()
     )
-    for text in digest.missed(result):
+    for text in [*digest.twins(result), *digest.missed(result)]:
         yield from _wrap(textwrap.shorten(text, 2 * WIDTH, placeholder=" ..."), "  ", "")
 
 

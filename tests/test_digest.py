@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from difftest import digest
 from difftest.assemble import result_of
 from difftest.result import Control
+from difftest.verdict import Value
 
 if TYPE_CHECKING:
     from difftest.tally import Run
@@ -62,13 +63,25 @@ def test_what_was_not_run_is_no_clean_cell() -> None:
     assert row(result_of(parts), "kernel_only").fails == ("model: no model patch",)
 
 
-def test_an_oracle_that_judged_nothing_is_named() -> None:
+def test_an_oracle_that_is_unknown_is_named() -> None:
     def play(name: str, number: int) -> Run:
         return run(number, HUNG) if name == "release_page" else seen(name, number)
 
     found = row(result_of(campaign(play)), "release_page")
-    assert "contract judged nothing on model and uml:6.1" in found.fails
+    assert "contract UNKNOWN" in found.fails
     assert found.bound == ""
+
+
+def test_a_bound_that_rests_on_too_few_workloads_is_none() -> None:
+    cells = tuple(
+        replace(one, upper_bound=0.4, reached=6, verdict=Value.UNKNOWN)
+        if (one.strategy, one.backend, one.oracle) == ("release_page", "uml:6.1", "content")
+        else one
+        for one in WHOLE.cells
+    )
+    found = row(replace(WHOLE, cells=cells), "release_page")
+    assert found.fails == ("content UNKNOWN on uml:6.1",)
+    assert found.bound == "0.15 %"
 
 
 def test_oracles_that_nobody_fails_are_folded_into_a_sentence() -> None:
@@ -137,10 +150,10 @@ def test_entries_of_a_column_are_not_torn() -> None:
     lines = digest.table(result_of(parts), 100)
     assert max(map(len, lines)) <= 100
     assert [line[54:].split("  ")[0].strip() for line in lines[2:]] == [
-        "block_accounting 20/20",
-        "page_leak 20/20",
-        "content 20/20",
-        "contract 20/20",
+        "block_accounting 100/100",
+        "page_leak 100/100",
+        "content 100/100",
+        "contract 100/100",
     ]
     assert len(digest.table(result_of(parts), 200)) == 3
 
@@ -180,7 +193,9 @@ def test_less_than_that_is_not_tested(change: dict[str, object], missing: str) -
 
 def test_a_cell_that_judged_nothing_is_not_tested() -> None:
     cells = tuple(
-        replace(one, upper_bound=None, reached=0) if one.oracle == "content" else one
+        replace(one, upper_bound=None, reached=0, verdict=Value.UNKNOWN)
+        if one.oracle == "content"
+        else one
         for one in WHOLE.cells
     )
     assert digest.untested(replace(WHOLE, cells=cells)) == ["content on uml:6.1 shows nothing"]

@@ -13,6 +13,7 @@ from played import KNOWN, MODEL, outcomes
 
 from difftest.assemble import result_of
 from difftest.outcome import Ending, Outcome, Window
+from difftest.verdict import Value
 from difftest.workload.codec import from_text
 from reports.html import HtmlReport
 
@@ -109,13 +110,13 @@ def test_each_backend_has_a_table_with_a_cell_for_each_oracle() -> None:
 
 def test_a_cell_that_judged_nothing_is_not_shown_as_clean() -> None:
     cells = tuple(
-        replace(one, upper_bound=None, reached=0, passed=0, unknown=one.runs)
+        replace(one, upper_bound=0.4, reached=6, verdict=Value.UNKNOWN)
         if one.strategy == "release_page"
         else one
         for one in WHOLE.cells
     )
     page = page_of(replace(WHOLE, cells=cells))
-    assert set(texts(page, "table.cells td.unknown")) == {"0/0 ?2000"}
+    assert set(texts(page, "table.cells td.unknown")) == {"UNKNOWN (6 of 2000)"}
 
 
 def test_the_witness_is_a_timeline_with_a_column_for_each_thread() -> None:
@@ -246,7 +247,7 @@ def test_it_says_how_it_was_tested() -> None:
     parts.releases = {"uml:6.1": "6.1.192-1"}
     shown = texts(page_of(result_of(parts)), "#tested dd")
     assert shown == [
-        "20, of which 20 were run everywhere",
+        "100, of which 100 were run everywhere",
         "7",
         "simulated",
         "Linux 6.1.192-1",

@@ -105,7 +105,7 @@ def test_without_the_bounds_it_says_what_is_missing_for_a_tag() -> None:
     mail = LkmlReport().render(result_of(campaign()))
     assert "\nTested-by:" not in mail
     assert "No Tested-by for release_page" in mail
-    assert "- content on uml:6.1 shows <14 %\n" in mail
+    assert "- content on uml:6.1 shows <3.0 %\n" in mail
 
 
 def test_what_is_not_ascii_is_written_in_ascii() -> None:

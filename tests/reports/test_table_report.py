@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from made import HUNG, NAIVE_HOLD, RELEASE_PAGE, UNPATCHED, campaign, crowd, run, strategy
+from made import HUNG, NAIVE_HOLD, RELEASE_PAGE, UNPATCHED, campaign, crowd, run, seen, strategy
 
 from difftest.assemble import result_of
 from difftest.tally import Tally
@@ -81,3 +81,38 @@ def test_what_failed_among_the_checks_is_loud() -> None:
     assert "Recommended" not in page
     assert "Model against kernels: all 3 hold." in page
     assert "3 pairs of outcomes on uml:6.1 are unknown." in page
+
+
+def test_conformance_shows_where_they_part() -> None:
+    parts = campaign(strategies=[UNPATCHED, RELEASE_PAGE])
+    parts.every[0] = Tally(
+        *("unpatched", "model", 0), (run(0, seen("unpatched", 3).outcome), *parts.every[0].runs[1:])
+    )
+    page = TableReport().render(result_of(parts))
+    assert "DIFFER: unpatched on uml:6.1: 1 of 100 outcomes differ" in page
+    assert "workload 0: step 0 not seen (crashed:" in page
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_run_that_has_hardly_begun_can_be_rendered(begun: bool) -> None:  # noqa: FBT001 - a parameter
+    parts = campaign()
+    parts.every = parts.every[:1] if begun else []
+    page = TableReport().render(result_of(parts))
+    assert "No recommendation" in page
+    assert "not run" in page
+    assert "(0 done everywhere)" in page
+
+
+def test_strategies_that_are_the_same_kernel_are_named() -> None:
+    parts = campaign()
+    parts.built = {(name, "uml:6.1"): "hash" for name in ("release_page", "remove_bug_on")}
+    page = TableReport().render(result_of(parts))
+    assert "The kernels of release_page and remove_bug_on are the same." in page
+
+
+def test_who_did_it_stands_beside_the_evidence() -> None:
+    assert "who: " not in PAGE
+    parts = campaign()
+    parts.told = {("unpatched", 3): "allocated by x < y"}
+    page = TableReport().render(result_of(parts))
+    assert flat(page).count("(who: allocated by x < y)") == 1
