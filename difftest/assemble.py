@@ -22,7 +22,16 @@ from difftest.errors import StoreError
 from difftest.facts import facts_of, is_model, misfit, patches_of
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
 from difftest.reached import Key, exercises
-from difftest.result import Attack, Cell, Conformance, Reached, Result, StrategyResult, Witness
+from difftest.result import (
+    Attack,
+    Cell,
+    Conformance,
+    Deciding,
+    Reached,
+    Result,
+    StrategyResult,
+    Witness,
+)
 from difftest.ruling import against_base, ruled_out
 from difftest.strategy import BASELINE
 
@@ -57,6 +66,8 @@ class Parts(Protocol):
     def culprits(self) -> Mapping[tuple[str, int], str]: ...
 
     def console(self, strategy: str, backend: str, number: int) -> str | None: ...
+
+    def deciding(self) -> Mapping[tuple[str, str], Deciding]: ...
 
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
@@ -141,7 +152,7 @@ def result_of(parts: Parts) -> Result:
         oracles=settings.oracles,
         strategies=results,
         cells=tuple(all_cells),
-        witnesses=with_culprits(all_witnesses, parts.culprits()),
+        witnesses=explained(all_witnesses, parts.culprits(), parts.deciding()),
         controls=tuple(checks),
         conformance=tuple(all_conformance),
         reached=tuple(all_reached),
@@ -182,12 +193,19 @@ def _in_order(
     )
 
 
-def with_culprits(
-    witnesses: Iterable[Witness], culprits: Mapping[tuple[str, int], str]
+def explained(
+    witnesses: Iterable[Witness],
+    culprits: Mapping[tuple[str, int], str],
+    deciding: Mapping[tuple[str, str], Deciding],
 ) -> tuple[Witness, ...]:
-    """Return the witnesses with who did it; `culprits` has that by strategy and number."""
+    """Return the witnesses with who did it, by strategy and number, and which lines decide."""
     return tuple(
-        replace(one, culprit=culprits.get((one.strategy, one.number), "")) for one in witnesses
+        replace(
+            one,
+            culprit=culprits.get((one.strategy, one.number), ""),
+            deciding=deciding.get((one.strategy, one.oracle)),
+        )
+        for one in witnesses
     )
 
 

@@ -95,6 +95,13 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
     causes: tuple[str, ...]
 
 
+class Deciding(Full, frozen=True):
+    """Lines of a strategy's own patch for `target`, by number from 1: without them it passes."""
+
+    target: str
+    lines: tuple[int, ...]
+
+
 class Witness(Full, frozen=True):
     """The smallest workload of the run on which a strategy fails an oracle.
 
@@ -103,7 +110,8 @@ class Witness(Full, frozen=True):
     left of it when no more could be taken away without it passing on one of `backends`. `culprit`
     says who did it, where the kernel shows only the symptom and a debugging one was asked; else it
     is "". `outcomes` has by backend what was seen of the text on it, `said` the line in which the
-    kernel complained of the workload `number` on it, if it did.
+    kernel complained of the workload `number` on it, if it did. `deciding` is None where no one
+    change of the patch by itself makes it fail, or where that was not tried.
     """
 
     strategy: str
@@ -116,6 +124,7 @@ class Witness(Full, frozen=True):
     culprit: str = ""
     outcomes: dict[str, Outcome] = msgspec.field(default_factory=dict)
     said: dict[str, str] = msgspec.field(default_factory=dict)
+    deciding: Deciding | None = None
 
 
 class Control(Full, frozen=True):

@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 import difftest
 from difftest import campaign, conform, kernels
-from difftest.assemble import result_of, with_culprits
+from difftest.assemble import explained, result_of
+from difftest.deciding import deciding
 from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
@@ -154,13 +155,15 @@ class Session:
     def report(self) -> Result:
         """Return the result of what is done; leave the Markdown report and the workloads.
 
-        When all is done, debugging kernels are asked who did what the others only show.
+        When all is done, debugging kernels are asked who did what the others only show, and which
+        lines of a patch decide is tried.
         """
         result = result_of(self._store)
         if self._store.finished:
             plugins, known = self._context.plugins, self._context.settings.known()
             self._store.add_culprits(inquire(plugins, known, result.witnesses))
-            told = with_culprits(result.witnesses, self._store.culprits())
+            self._store.add_deciding(deciding(plugins, known, result.witnesses))
+            told = explained(result.witnesses, self._store.culprits(), self._store.deciding())
             result = replace(result, witnesses=told)
         for file, text in files(result, self._store.shrunk()).items():
             self._leave(file, text)

@@ -13,7 +13,7 @@ import msgspec
 
 from difftest.errors import StoreError
 from difftest.findings import Shrunk
-from difftest.result import Attack
+from difftest.result import Attack, Deciding
 from difftest.settings import Settings
 from difftest.tally import Tally
 
@@ -187,6 +187,10 @@ class Store:
         """Note who did it, by strategy and number of the workload."""
         self._put("culprits", [(*key, text) for key, text in culprits.items()])
 
+    def add_deciding(self, deciding: Mapping[tuple[str, str], Deciding]) -> None:
+        """Note which lines decide, by strategy and oracle."""
+        self._put("deciding", [(*key, lines) for key, lines in deciding.items()])
+
     def add_refusals(self, refusals: Mapping[tuple[str, str], str]) -> None:
         """Note why strategies cannot run on backends."""
         self._put("refusals", [(*key, text) for key, text in refusals.items()])
@@ -217,6 +221,11 @@ class Store:
         """Return who did it, by strategy and number of the workload, as far as that was asked."""
         rows = self._fact("culprits", list[tuple[str, int, str]]) or []
         return {(strategy, number): text for strategy, number, text in rows}
+
+    def deciding(self) -> dict[tuple[str, str], Deciding]:
+        """Return which lines decide, by strategy and oracle, as far as that was tried."""
+        rows = self._fact("deciding", list[tuple[str, str, Deciding]]) or []
+        return {(strategy, oracle): lines for strategy, oracle, lines in rows}
 
     def refusals(self) -> dict[tuple[str, str], str]:
         """Return why strategies cannot run on backends, by their names."""

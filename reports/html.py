@@ -172,12 +172,20 @@ def _told(line: Line) -> str:
     return row.result
 
 
-def _diff(text: str) -> Iterator[tuple[str, str]]:
-    """Return the lines of a patch, each with its class."""
+def _diff(patch: Patch, section: Section) -> Iterator[tuple[str, str]]:
+    """Return the lines of a patch, each with its class; those that decide have one more."""
     classes = {"+": "added", "-": "removed", "@": "hunk"}
-    for line in text.expandtabs(8).splitlines():
+    own = patch.strategy == section.strategy.name
+    decide = {
+        line
+        for shown in section.witnesses
+        if own and (found := shown.witness.deciding) and found.target == patch.target
+        for line in found.lines
+    }
+    for number, line in enumerate(patch.text.expandtabs(8).splitlines(), 1):
         head = line.startswith(("--- ", "+++ "))
-        yield "file" if head else classes.get(line[:1], "context"), line
+        kind = "file" if head else classes.get(line[:1], "context")
+        yield f"{kind} decides" if number in decide else kind, line
 
 
 def _breaking(name: str) -> Markup:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from difftest.findings import Shrunk
-    from difftest.result import Attack
+    from difftest.result import Attack, Deciding
 
 ORACLES = ("no_kernel_bug", "block_accounting", "page_leak", "content", "contract")
 BACKENDS = ("model", "uml:6.1")
@@ -99,8 +99,12 @@ class Parts:
     attacked: list[Attack] = field(default_factory=list)
     less: list[Shrunk] = field(default_factory=list)
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
+    decided: dict[tuple[str, str], Deciding] = field(default_factory=dict)
     consoles: dict[tuple[str, str, int], str] = field(default_factory=dict)
     told: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def deciding(self) -> dict[tuple[str, str], Deciding]:
+        return self.decided
 
     def refusals(self) -> dict[tuple[str, str], str]:
         return self.refused

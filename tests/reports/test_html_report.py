@@ -13,6 +13,7 @@ from played import KNOWN, MODEL, outcomes
 
 from difftest.assemble import result_of
 from difftest.outcome import Ending, Outcome, Window
+from difftest.result import Deciding
 from difftest.verdict import Value
 from difftest.workload.codec import from_text
 from reports.html import HtmlReport
@@ -192,6 +193,14 @@ def test_patches_are_shown_for_what_was_run_with_those_below() -> None:
         "6.1, of naive_hold", "6.1", "model, of naive_hold", "model",
     ]  # fmt: skip
     assert [one.to_text().strip() for one in section.query(".diff .added")] == ["+d", "+e"] * 2
+
+
+def test_the_lines_that_decide_are_marked_in_the_patch_that_was_tried() -> None:
+    parts = campaign()
+    parts.decided = {("naive_hold", "block_accounting"): Deciding("model", (5,))}
+    page = page_of(result_of(parts))
+    assert texts(page, ".diff .decides") == ["+d"]
+    assert "Without the lines of the model patch that are marked" in page
 
 
 def test_patches_for_other_kernels_are_named() -> None:
