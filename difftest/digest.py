@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 #: What the columns of `rows` are called.
 HEADERS = ("strategy", "", "fails", "bound", "unknown")
 
+LEGEND = (
+    "Failures are of the workloads that could have shown one; where none was seen, the failure rate "
+    "is below the bound (95 %)."
+)
+
 #: No column of failures is narrower than this: most entries fit.
 _NARROW = 20
 
-#: Below this a failure rate must be shown to be, for a strategy to be called tested. 1,500
-#: workloads that all pass show it; `difftest run` plays 2,000 by default.
+#: Below this a failure rate must be shown to be, for a strategy to be called tested. It takes 1,500
+#: workloads that all came to where the oracle could have failed.
 TESTED_BOUND = 0.002
 
 

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from difftest.verdict import Oracle
 
 
+#: The reports that a run leaves in its directory.
+LEFT = ("markdown", "html")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the command line asks for; empty tuples mean all there is, or all by default.
@@ -153,7 +157,7 @@ class Session:
         return False
 
     def report(self) -> Result:
-        """Return the result of what is done; leave the Markdown report and the workloads.
+        """Return the result of what is done; leave the reports of LEFT and the workloads.
 
         When all is done, debugging kernels are asked who did what the others only show, and which
         lines of a patch decide is tried.
@@ -167,9 +171,9 @@ class Session:
             result = replace(result, witnesses=told)
         for file, text in files(result, self._store.shrunk()).items():
             self._leave(file, text)
-        markdown = self._context.plugins.reports.get("markdown")
-        if markdown:
-            self._leave(f"report{markdown.suffix}", rendered(markdown, result, self.directory))
+        for name in LEFT:
+            if one := self._context.plugins.reports.get(name):
+                self._leave(f"report{one.suffix}", rendered(one, result, self.directory))
         return result
 
     def conformance(self, result: Result) -> str:

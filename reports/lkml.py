@@ -93,10 +93,7 @@ def _decision(result: Result) -> Iterator[str]:
 def _table(result: Result) -> Iterator[str]:
     yield from digest.table(result, WIDTH, columns=4)
     yield ""
-    yield from _wrap(
-        'Failures are of the workloads that could be judged. "bound" is the 95 % upper bound '
-        "of the failure rate for every oracle that saw no failure. " + digest.clean_oracles(result)
-    )
+    yield from _wrap(f"{digest.LEGEND} {digest.clean_oracles(result)}")
     yield ""
     for text in [*digest.twins(result), *digest.missed(result)]:
         yield from _wrap(text, "  ", "- ")

@@ -55,10 +55,7 @@ def _wrap(text: str, indent: str = "", first: str | None = None, width: int = WI
 
 def _notes(result: Result) -> Iterator[str]:
     """Explain the table: what no strategy fails, what was not judged, what was not reached."""
-    yield from _wrap(
-        f"{digest.clean_oracles(result)} Failures are of the workloads judged; bound: the "
-        "95 % upper bound of the failure rate wherever none was seen.".strip()
-    )
+    yield from _wrap(f"{digest.clean_oracles(result)} {digest.LEGEND}".strip())
     for text in [*digest.twins(result), *digest.missed(result)]:
         yield from _wrap(textwrap.shorten(text, 2 * WIDTH, placeholder=" ..."), "  ", "")
 
