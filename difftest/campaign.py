@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -31,8 +32,9 @@ from difftest.kernels import source
 from difftest.kernels.series import name_in
 from difftest.progress import progress
 from difftest.store import Store
+from difftest.strategy import BASELINE
 from difftest.tally import Run, Tally
-from difftest.verdict import judge_safely
+from difftest.verdict import judge_safely, unknown
 from difftest.workload import codec, generate
 from difftest.workload.states import states_of
 
@@ -41,9 +43,12 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from difftest.findings import Finding, Shrunk
+    from difftest.outcome import Outcome
     from difftest.plugins import Plugins
     from difftest.result import Attack
     from difftest.settings import Settings
+    from difftest.verdict import Verdict
+    from difftest.workload.workload import Workload
 
 T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -134,11 +139,12 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
             if not store.has(strategy, backend, shard)
         ]
         with progress("running workloads", sum(task.length for task in tasks), "run") as shown:
-            for done in each(play, tasks):
-                for number, text in done.consoles.items():
-                    store.add_console(done.tally.strategy, done.tally.backend, number, text)
-                store.add_tally(done.tally)
-                shown.add(len(done.tally.runs))
+            for wave in _waves(context.settings, tasks):
+                for done in each(play, wave):
+                    for number, text in done.consoles.items():
+                        store.add_console(done.tally.strategy, done.tally.backend, number, text)
+                    store.add_tally(done.tally)
+                    shown.add(len(done.tally.runs))
         timings["run"] = time.monotonic() - began
         began = time.monotonic()
         if context.settings.oracles:
@@ -148,6 +154,13 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
         _shrink(store, each)
         timings["shrink"] = time.monotonic() - began
     return timings
+
+
+def _waves(settings: Settings, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Yield what may run together: what is compared with the baseline needs its outcomes stored."""
+    pairwise = bool(settings.with_trait("pairwise"))
+    for first in (True, False):
+        yield [task for task in tasks if (pairwise and task.strategy == BASELINE) is first]
 
 
 def _shrink(store: Store, each: Callable[..., Iterator[Any]]) -> None:
@@ -205,10 +218,11 @@ def play(context: Context, task: Task) -> Done:
     """Run one shard and judge it."""
     known = context.settings.known()
     backend = context.plugins.backend(task.backend)
-    oracles = [context.plugins.oracle(name) for name in context.settings.oracles]
+    judge = _judges(context, task)
     first = task.shard * generate.SHARD
     with Store.open(context.directory) as store:
         workloads = [codec.from_text(text) for text in store.texts(first, task.length)]
+        baseline = _baseline(context.settings, store, task)
     runs = []
     with running(backend, facts.chain(known[task.strategy], known)) as runner:
         outcomes = list(runner.run(workloads))
@@ -219,11 +233,37 @@ def play(context: Context, task: Task) -> Done:
         )
     counts: Counter[reached.Key] = Counter()
     for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True), first):
-        verdicts = tuple(judge_safely(oracle, workload, outcome) for oracle in oracles)
+        verdicts = tuple(one(workload, outcome, baseline.get(number)) for one in judge)
         runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
         reached.count(workload, outcome, counts)
     tally = Tally(task.strategy, task.backend, task.shard, tuple(runs), dict(counts))
     return Done(tally, consoles)
+
+
+def _judges(
+    context: Context, task: Task
+) -> list[Callable[[Workload, Outcome, Outcome | None], Verdict]]:
+    """Return what gives the verdicts of a shard, in the order of the campaign's oracles."""
+    judges: list[Callable[[Workload, Outcome, Outcome | None], Verdict]] = []
+    for name in context.settings.oracles:
+        if reason := context.settings.blind(name, task.strategy, task.backend):
+            verdict = unknown(reason)
+            judges.append(lambda *_, verdict=verdict: verdict)
+        else:
+            judges.append(partial(judge_safely, context.plugins.oracle(name)))
+    return judges
+
+
+def _baseline(settings: Settings, store: Store, task: Task) -> dict[int, Outcome]:
+    """Return the baseline's outcomes of the same workloads, if this run compares with them."""
+    if (
+        not settings.with_trait("pairwise")
+        or task.strategy == BASELINE
+        or not settings.has_baseline
+    ):
+        return {}
+    tally = store.tally(BASELINE, task.backend, task.shard)
+    return {run.number: run.outcome for run in tally.runs} if tally else {}
 
 
 def attack(context: Context, task: tuple[str, str]) -> list[Attack]:

@@ -16,6 +16,7 @@ from difftest.backends import running
 from difftest.errors import DifftestError
 from difftest.facts import MODEL, is_model, model_of
 from difftest.kernels.series import DEFAULT, name_in
+from difftest.replay import baseline_of
 from difftest.result import Deciding
 from difftest.settings import StoredStrategy
 from difftest.verdict import Value, judge_safely
@@ -68,7 +69,8 @@ def _lines(
     def passes(trial: Strategy) -> bool:
         with running(plugins.backend(backend), (*below, trial)) as runner:
             (outcome,) = runner.run([workload])
-        return judge_safely(oracle, workload, outcome).value is Value.PASS
+        base = baseline_of(plugins, workload, plugins.backend(backend), [oracle])
+        return judge_safely(oracle, workload, outcome, base).value is Value.PASS
 
     lines = []
     for change in changes(text):

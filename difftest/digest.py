@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
 
-from difftest import reached
+from difftest import reached, rendering
 from difftest.comparison import EXAMPLES
 from difftest.facts import is_model
 from difftest.rendering import (
     absence,
     causes,
+    cell_parts,
     cells_of,
     conformance_lines,
     control_lines,
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 HEADERS = ("strategy", "", "fails", "bound", "unknown")
 
 LEGEND = (
-    "Failures are of the workloads that could have shown one; where none was seen, the failure rate "
-    "is below the bound (95 %)."
+    "Failures are of the workloads that could have shown one; where none was seen, the failure "
+    "rate is below the bound (95 %)."
 )
 
 #: No column of failures is narrower than this: most entries fit.
@@ -75,40 +77,52 @@ def _row(result: Result, strategy: StrategyResult) -> Row:
     cells = [cell for some in own.values() for cell in some]
     clean = [cell for cell in cells if cell.verdict is Value.PASS]
     bounds = [cell.upper_bound for cell in clean if cell.upper_bound is not None]
-    unjudged = max((cell.unknown for cell in cells), default=0)
+    unjudged = max((cell.unknown for cell in cells if not cell.unseen), default=0)
     verdict = "ruled out" if strategy.ruled_out else "passed"
     if strategy.name == result.decision.recommended:
         verdict = "recommended"
     return Row(
         strategy.name,
         verdict,
-        (*_failures(result.oracles, own), *_gaps(result, strategy, own)),
+        (*_failures(result, own), *_gaps(result, strategy, own)),
         percent(max(bounds)) if bounds else "",
         str(unjudged or ""),
     )
 
 
-def _failures(oracles: Sequence[str], own: Mapping[str, Sequence[Cell]]) -> list[str]:
-    """Say how often each oracle fails: once, if that is the same on all backends that ran."""
+def _failures(result: Result, own: Mapping[str, Sequence[Cell]]) -> list[str]:
+    """Say how often each oracle fails: once, if that is the same on all backends that ran.
+
+    Those that only inform have no place here, see `remarks`.
+    """
     found = []
-    for oracle in oracles:
-        cells = [cell for some in own.values() for cell in some if cell.oracle == oracle]
-        counts = {cell.backend: f"{cell.fail}/{cell.reached}" for cell in cells if cell.fail}
-        if not counts:
+    for oracle in result.oracles:
+        cells = _of(oracle, own)
+        counts = {one.backend: cell_parts(one)[0] for one in cells if one.verdict is Value.FAIL}
+        if not counts or oracle in result.informational:
             continue
         if len(counts) == len(cells) and len(set(counts.values())) == 1:
-            found.append(f"{oracle} {next(iter(counts.values()))}")
+            text = f"{oracle} {next(iter(counts.values()))}"
         else:
-            parts = [f"{count} on {backend}" for backend, count in counts.items()]
-            found.append(f"{oracle} {listing(parts)}")
+            text = f"{oracle} {listing(f'{count} on {name}' for name, count in counts.items())}"
+        found.append(f"{text} (ranks it)" if oracle in result.ranking else text)
     return found
+
+
+def _of(oracle: str, own: Mapping[str, Sequence[Cell]]) -> list[Cell]:
+    """Return the cells in which there is something to judge for an oracle."""
+    return [
+        cell for some in own.values() for cell in some if cell.oracle == oracle and not cell.unseen
+    ]
 
 
 def _gaps(result: Result, strategy: StrategyResult, own: Mapping[str, Sequence[Cell]]) -> list[str]:
     """Say what was not run, and which cells are UNKNOWN; none may look clean for that."""
     gaps = [f"{backend}: {absence(strategy, backend)}" for backend in own if not own[backend]]
     for oracle in result.oracles:
-        cells = [cell for some in own.values() for cell in some if cell.oracle == oracle]
+        cells = _of(oracle, own)
+        if oracle in result.informational:
+            continue
         if blind := [cell.backend for cell in cells if cell.verdict is Value.UNKNOWN]:
             where = "" if len(blind) == len(cells) else f" on {listing(blind)}"
             gaps.append(f"{oracle} UNKNOWN{where}")
@@ -144,10 +158,27 @@ def _column(fails: Iterable[str], width: int) -> str:
 
 
 def clean_oracles(result: Result) -> str:
-    """Say in a sentence which oracles no strategy fails, "" if each one is failed."""
-    failed = {cell.oracle for cell in result.cells if cell.fail}
-    clean = [oracle for oracle in result.oracles if oracle not in failed]
+    """Say in a sentence which oracles passed some strategy and failed none, "" if none did."""
+    seen = {
+        oracle: {one.verdict for one in result.cells if one.oracle == oracle}
+        for oracle in result.oracles
+    }
+    clean = [one for one in seen if Value.PASS in seen[one] and Value.FAIL not in seen[one]]
     return f"No strategy fails {listing(clean, 'or')}." if clean else ""
+
+
+def remarks(result: Result) -> list[str]:
+    """Return what was seen besides, other bugs first; backends that show the same share a line."""
+    said: dict[str, list[str]] = {}
+    for text in rendering.remarks(result):
+        named = [
+            one for one in result.backends if re.search(rf" on {re.escape(one)}(?![\w.+])", text)
+        ]
+        backend = max(named, key=len, default="")
+        key = text.replace(f" on {backend}", " on {}", 1) if backend else text
+        said.setdefault(key, []).append(backend)
+    merged = [text.replace("{}", listing(names), 1) for text, names in said.items()]
+    return sorted(merged, key=lambda text: not text.startswith("another bug"))
 
 
 def evidence(result: Result, strategy: StrategyResult) -> str:
@@ -240,7 +271,7 @@ def untested(result: Result) -> list[str]:
         cells = cells_of(result, chosen, backend)
         if not cells:
             missing.append(f"it was not run on {backend}: {absence(chosen, backend)}")
-        missing += _weak(cells)
+        missing += _weak(one for one in cells if one.oracle not in result.informational)
     return missing
 
 

@@ -83,8 +83,9 @@ class State(Record, frozen=True):
 
     `maps` has for each mapping None if it is unmapped, else for each of its pages the tag that
     memory holds there, or None where there is no page-table entry. `mlocked` counts the pages
-    that are mlocked, `swapped` the page-table entries whose page is in swap. Copies that were
-    still in flight have been resumed, and events read.
+    that are mlocked, `swapped` the page-table entries whose page is in swap, `unevictable` the
+    pages on the list of those that cannot be reclaimed; it and `mlocked` are 0 where nothing was
+    ever mlocked. Copies that were still in flight have been resumed, and events read.
     """
 
     files: tuple[File, ...]
@@ -92,14 +93,16 @@ class State(Record, frozen=True):
     maps: tuple[tuple[int | None, ...] | None, ...]
     mlocked: int = 0
     swapped: int = 0
+    unevictable: int = 0
 
 
 class Outcome(Record, frozen=True):
     """All that was seen of one workload.
 
     `title` is the crash in one line, or the cause of any other ending but `finished`. `left`
-    counts blocks in use and `held` pages still allocated after everything was closed and
-    unmapped; both and `state` are None if the workload did not get there.
+    counts blocks in use, `held` pages still allocated and `committed` pages of committed memory
+    more than before, after everything was closed and unmapped; they and `state` are None if the
+    workload did not get there.
     """
 
     ending: Ending
@@ -108,6 +111,7 @@ class Outcome(Record, frozen=True):
     state: State | None = None
     left: int | None = None
     held: int | None = None
+    committed: int | None = None
 
     @property
     def known(self) -> bool:

@@ -19,6 +19,11 @@ ENOUGH = 59
 rate below 5 %. Below that a failure in every twentieth would pass unseen once in twenty runs."""
 
 
+def upper_bound(n: int) -> float:
+    """Return the exact 95 % upper bound of a rate that gave nothing in `n` > 0 trials."""
+    return float(1 - 0.05 ** (1 / n))
+
+
 class Full(Record, frozen=True, omit_defaults=False):
     """A record of which every field is printed."""
 
@@ -76,10 +81,12 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
 
     `runs` = pass + fail + unknown, without workloads that the backend has no way to play.
     `reached` counts the runs that were judged and could have shown the failure: fail, and those
-    of pass that came to where it shows. `upper_bound` is the 95 % upper bound of the failure rate
-    among them, for a cell without failures; None with failures or with nothing reached. `verdict`
-    is that of the cell: UNKNOWN without failures, too, if fewer than ENOUGH were reached.
-    `causes` are up to three different causes of UNKNOWN.
+    of pass that came to where it shows. `shared` counts the failures that the baseline and every
+    fix have alike (difftest/shared.py): what follows is said without those. `upper_bound` is the
+    95 % upper bound of the failure rate among what was reached, for a cell without failures; None
+    with failures or with nothing reached. `verdict` is that of the cell: UNKNOWN without failures,
+    too, if fewer than ENOUGH were reached. `causes` are up to three different causes of UNKNOWN;
+    `unseen` says why there is nothing to judge in this cell at all, or is "".
     """
 
     strategy: str
@@ -90,9 +97,11 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
     reached: int
     passed: int
     fail: int
+    shared: int
     unknown: int
     upper_bound: float | None
     causes: tuple[str, ...]
+    unseen: str
 
 
 class Deciding(Full, frozen=True):
@@ -109,9 +118,9 @@ class Witness(Full, frozen=True):
     `evidence` the oracle's words on the first of them. `shrunk` says that the text is what was
     left of it when no more could be taken away without it passing on one of `backends`. `culprit`
     says who did it, where the kernel shows only the symptom and a debugging one was asked; else it
-    is "". `outcomes` has by backend what was seen of the text on it, `said` the line in which the
-    kernel complained of the workload `number` on it, if it did. `deciding` is None where no one
-    change of the patch by itself makes it fail, or where that was not tried.
+    is "". `outcomes` has by backend what was seen of the text, if it is shrunk; `said` the line in
+    which the kernel complained of the workload `number`, if it did. `deciding` is None where no
+    one change of the patch by itself makes it fail, or where that was not tried.
     """
 
     strategy: str
@@ -125,6 +134,39 @@ class Witness(Full, frozen=True):
     outcomes: dict[str, Outcome] = msgspec.field(default_factory=dict)
     said: dict[str, str] = msgspec.field(default_factory=dict)
     deciding: Deciding | None = None
+
+
+class OtherBug(Full, frozen=True):
+    """A failure that the baseline and every fix of the run show alike, on one backend.
+
+    `strategies` have it. `count` is the number of workloads on which the baseline does, `hidden`
+    of those on which the baseline crashes before and the fixes agree. The smallest of the former
+    is `number`, with its `text` and the oracle's `evidence`.
+    """
+
+    oracle: str
+    backend: str
+    strategies: tuple[str, ...]
+    count: int
+    hidden: int
+    number: int
+    text: str
+    evidence: str
+
+
+class Kind(Full, frozen=True):
+    """Workloads on which an oracle that tells several things apart spoke of one of them.
+
+    `reached` counts those that passed or failed, `fail` the latter; for what shows in failures
+    alone they are equal.
+    """
+
+    strategy: str
+    backend: str
+    oracle: str
+    kind: str
+    reached: int
+    fail: int
 
 
 class Control(Full, frozen=True):
@@ -237,7 +279,13 @@ class Result(Full, frozen=True, kw_only=True):
     """What stands for all code that decided: versions of difftest and Hypothesis, and a hash."""
     oracles: tuple[str, ...]
     strategies: tuple[StrategyResult, ...]
+    informational: tuple[str, ...]
+    """Oracles whose failures are reported, and nothing else."""
+    ranking: tuple[str, ...]
+    """Oracles whose failures put a strategy behind others, and do not rule it out."""
     cells: tuple[Cell, ...]
+    kinds: tuple[Kind, ...]
+    other_bugs: tuple[OtherBug, ...]
     witnesses: tuple[Witness, ...]
     controls: tuple[Control, ...]
     conformance: tuple[Conformance, ...]

@@ -43,7 +43,7 @@ class LkmlReport:
         for strategy in result.strategies:
             if strategy.ruled_out:
                 lines += _ruled_out(result, strategy)
-        lines += [*_tested(result, run), *_tag(result)]
+        lines += [*_remarks(result), *_tested(result, run), *_tag(result)]
         return _ascii("\n".join(line.rstrip() for line in lines).rstrip("\n") + "\n")
 
 
@@ -122,6 +122,15 @@ def _witness(witness: Witness) -> Iterator[str]:
     # The reader of a mail has no run; the lines above are a file as they stand.
     again = replay_command("FILE", witness.strategy, witness.backends)
     yield from (*(f"    {line}" for line in again), "")
+
+
+def _remarks(result: Result) -> Iterator[str]:
+    found = digest.remarks(result)
+    if found:
+        yield from ("Besides", "-------", "")
+        for text in found:
+            yield from _wrap(text, "  ", "- ")
+        yield ""
 
 
 def _tested(result: Result, run: str) -> Iterator[str]:

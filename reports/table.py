@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: A mail or a terminal beside an editor still shows this much.
 WIDTH = 100
+#: So many remarks leave the decision on the screen.
+_REMARKS = 3
 
 
 class TableReport:
@@ -36,6 +38,7 @@ class TableReport:
             "",
         ]
         lines += _ruled_out(result, run)
+        lines += _remarks(result)
         for text in digest.checks(result, run):
             lines += _wrap(text, "  ", "")
         lines += ["", *_decision(result)]
@@ -76,6 +79,16 @@ def _ruled_out(result: Result, run: str) -> Iterator[str]:
         yield f"One step by step: difftest replay {file} --strategy STRATEGY"
     yield f"All of it: difftest report {shlex.quote(run)} --format html"
     yield ""
+
+
+def _remarks(result: Result) -> Iterator[str]:
+    found = digest.remarks(result)
+    for text in found[:_REMARKS]:
+        yield from _wrap(text, "  ", "Besides: ")
+    if more := found[_REMARKS:]:
+        yield f"Besides: {len(more)} more."
+    if found:
+        yield ""
 
 
 def _decision(result: Result) -> Iterator[str]:

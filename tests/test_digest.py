@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from difftest import digest
 from difftest.assemble import result_of
-from difftest.result import Control
+from difftest.result import Control, OtherBug
 from difftest.verdict import Value
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_the_bound_is_the_largest_of_the_clean_cells() -> None:
 
 def test_a_failure_on_one_backend_only_names_it() -> None:
     cells = [
-        replace(cell, fail=0, passed=cell.reached, upper_bound=0.1)
+        replace(cell, fail=0, passed=cell.reached, upper_bound=0.1, verdict=Value.PASS)
         if (cell.strategy, cell.backend) == ("naive_hold", "model") and cell.fail
         else cell
         for cell in WHOLE.cells
@@ -199,3 +199,50 @@ def test_a_cell_that_judged_nothing_is_not_tested() -> None:
         for one in WHOLE.cells
     )
     assert digest.untested(replace(WHOLE, cells=cells)) == ["content on uml:6.1 shows nothing"]
+
+
+def test_what_only_informs_stands_among_the_remarks() -> None:
+    result = replace(WHOLE, informational=("block_accounting",))
+    assert row(result, "naive_hold").fails == ()
+    assert digest.remarks(result) == [
+        "block_accounting (for information): naive_hold fails it on model and uml:6.1 in "
+        "400 of 2000 workloads"
+    ]
+
+
+def test_what_only_ranks_is_told_apart() -> None:
+    result = replace(WHOLE, ranking=("block_accounting",))
+    assert row(result, "naive_hold").fails == ("block_accounting 400/2000 (ranks it)",)
+
+
+def test_failures_that_all_have_alike_are_another_bug() -> None:
+    cells = tuple(
+        replace(one, shared=400, verdict=Value.PASS, upper_bound=0.0019)
+        if one.oracle == "block_accounting" and one.fail
+        else one
+        for one in WHOLE.cells
+    )
+    bugs = tuple(
+        OtherBug("content", backend, ("unpatched",), 5, 0, 3, "", "zeros")
+        for backend in WHOLE.backends
+    )
+    result = replace(WHOLE, cells=cells, other_bugs=bugs, informational=("no_kernel_bug",))
+    assert row(result, "naive_hold").fails == ()
+    first, *others = digest.remarks(result)
+    assert "fail content on model and uml:6.1 alike, in 5 workloads" in first
+    assert all("(for information)" in one for one in others)
+
+
+def test_where_there_is_nothing_to_judge_nothing_is_unknown() -> None:
+    cells = tuple(
+        replace(one, unseen="no counters", verdict=Value.UNKNOWN, upper_bound=None, unknown=2000)
+        if (one.backend, one.oracle) == ("uml:6.1", "page_leak")
+        else one
+        for one in WHOLE.cells
+    )
+    result = replace(WHOLE, cells=cells)
+    assert row(result, "release_page") == digest.Row(
+        "release_page", "recommended", (), "0.15 %", ""
+    )
+    assert digest.untested(result) == ["page_leak on uml:6.1 shows nothing"]
+    assert any("page_leak: no counters" in one for one in digest.missed(result))

@@ -334,7 +334,7 @@ def test_a_run_of_another_difftest_is_named(run_directory: Path) -> None:
     db = sqlite3.connect(run_directory / FILE)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(StoreError, match="has format 99 and this difftest reads 2"):
+    with pytest.raises(StoreError, match="has format 99 and this difftest reads 3"):
         Store.open(run_directory)
 
 

@@ -153,10 +153,10 @@ class Player:
                     self._resume(flight)
             system.remove_end()
             state = self._state()
-            left, held = system.destroy()
+            left, held, committed = system.destroy()
         except KernelBug as bug:
             return Outcome(Ending.CRASHED, tuple(self._trace), bug.title)
-        return Outcome(Ending.FINISHED, tuple(self._trace), "", state, left, held)
+        return Outcome(Ending.FINISHED, tuple(self._trace), "", state, left, held, committed)
 
     def _step(self, at: str, op: Op) -> None:
         system = self._system
@@ -214,6 +214,7 @@ class Player:
             maps=tuple(self._map(area) for area in system.maps),
             mlocked=sum(page.mlock_count > 0 for page in system.mm.memory.pages),
             swapped=sum(pte.swap is not None for pte in system.mm.ptes.values()),
+            unevictable=sum(page.mlock_count > 0 and page.lru for page in system.mm.memory.pages),
         )
 
     def _map(self, area: Area) -> tuple[int | None, ...] | None:

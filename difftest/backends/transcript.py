@@ -24,8 +24,10 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     filler: Filler | None = None
     maps: tuple[tuple[int | None, ...] | None, ...] | None = None
     mlocked: int = 0
+    unevictable: int = 0
     swapped: int = 0
     left: int | None = None
+    committed: int | None = None
     held: int | None = None
     done: int | None = None
     error: str | None = None
@@ -72,9 +74,16 @@ class Transcript:
         elif line.window is not None and line.used is not None:
             self.trace.append(Window(line.window, line.used))
         elif line.files is not None and line.filler is not None and line.maps is not None:
-            self._state = State(line.files, line.filler, line.maps, line.mlocked, line.swapped)
+            self._state = State(
+                line.files,
+                line.filler,
+                line.maps,
+                line.mlocked,
+                line.swapped,
+                line.unevictable,
+            )
         elif line.done is not None and line.left is not None and line.held is not None:
-            self._done(line.done, line.left, line.held)
+            self._done(line.done, line.left, line.held, line.committed)
         elif line.owner is not None and self.outcomes:
             self.owners.setdefault(len(self.outcomes) - 1, []).append(line.owner)
         elif line.error is not None:
@@ -87,12 +96,14 @@ class Transcript:
     def _next(self) -> int:
         return self._first + len(self.outcomes)
 
-    def _done(self, number: int, left: int, held: int) -> None:
+    def _done(self, number: int, left: int, held: int, committed: int | None) -> None:
         expected = self._next() if self.booted else WARM_UP
         if number != expected or self._state is None:
             raise Garbage(f"the guest agent is done with {number}, not with {expected}")
         if self.booted:
             trace = tuple(self.trace)
-            self.outcomes.append(Outcome(Ending.FINISHED, trace, "", self._state, left, held))
+            self.outcomes.append(
+                Outcome(Ending.FINISHED, trace, "", self._state, left, held, committed)
+            )
         self.booted = True
         self._restart()

@@ -65,6 +65,7 @@ int main(void)
 	channel_open();
 	text = channel_workloads(&first);
 	owner_init();
+	commit_init();
 	world_init();
 	userfault_init();
 	copy_init();

@@ -84,6 +84,7 @@ struct world {
 	struct map map[MAX_MAPS];
 	bool moved;		/* a mapping is at its other place */
 	long mlocked;		/* nr_mlock before the first mlock(), else -1 */
+	long unevictable;	/* nr_unevictable then */
 };
 
 extern struct world world;
@@ -125,8 +126,10 @@ void swap_on(void);
 void swap_off(void);
 long swap_pages(void);
 
-/* commit.c: the limit of committed memory. */
+/* commit.c: committed memory, and its limit. */
 void sysctl_vm(const char *name, long value);
+void commit_init(void);
+long committed(void);
 void commit_limit(long leave);
 void commit_lift(void);
 void commit_restore(void);

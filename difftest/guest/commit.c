@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+static int meminfo;
 static bool limited;
 static long limit;	/* in pages */
 static long before;
@@ -29,14 +30,20 @@ void sysctl_vm(const char *name, long value)
 	close(fd);
 }
 
-static long committed(void)
+void commit_init(void)
+{
+	meminfo = open("/proc/meminfo", O_RDONLY);
+	if (meminfo < 0)
+		die("/proc/meminfo: %s", strerror(errno));
+}
+
+/* Pages that the kernel has promised to somebody: Committed_AS. */
+long committed(void)
 {
 	static char text[4096];
-	int fd = open("/proc/meminfo", O_RDONLY);
-	ssize_t length = read(fd, text, sizeof(text) - 1);
+	ssize_t length = pread(meminfo, text, sizeof(text) - 1, 0);
 	char *found;
 
-	close(fd);
 	text[length < 0 ? 0 : length] = 0;
 	found = strstr(text, "Committed_AS:");
 	if (!found)

@@ -37,6 +37,7 @@ struct world world;
 
 static int pagemap, vmstat, refresh;
 static long held;
+static long promised;		/* pages committed after the last workload */
 static char *buffer;		/* resident; MAX_PAGES long */
 
 void world_init(void)
@@ -253,17 +254,21 @@ static const char *read_vmstat(void)
 }
 
 /* Pages that were locked or unlocked wait for the count in batches: end those. */
-static long count_mlocked(void)
+static long count_mlocked(long *unevictable)
 {
+	const char *text;
+
 	madvise(buffer, PAGE, MADV_COLD);
-	return counter_in(read_vmstat(), "nr_mlock ");
+	text = read_vmstat();
+	*unevictable = counter_in(text, "nr_unevictable ");
+	return counter_in(text, "nr_mlock ");
 }
 
 /* Called before memory is locked: what there is now does not count. */
 void world_will_lock(void)
 {
 	if (world.mlocked < 0)
-		world.mlocked = count_mlocked();
+		world.mlocked = count_mlocked(&world.unevictable);
 }
 
 #define IS_PRESENT (1UL << 63)
@@ -306,9 +311,13 @@ void world_observe(void)
 	int places = world.moved ? 2 * MAX_MAPS : world.maps;
 	long length = places * MAP_PAGES * sizeof(*entry);
 	/* Before anything is read: that brings pages back, and locks them. */
-	long mlocked = world.mlocked < 0 ? 0 : count_mlocked() - world.mlocked;
+	long mlocked = 0, unevictable = 0;
 	int i;
 
+	if (world.mlocked >= 0) {
+		mlocked = count_mlocked(&unevictable) - world.mlocked;
+		unevictable -= world.unevictable;
+	}
 	look_into_cache(cached);
 	if (pread(pagemap, entry, length, MAP_BASE / PAGE * sizeof(*entry)) !=
 	    length)
@@ -331,6 +340,8 @@ void world_observe(void)
 	}
 	out_str("],\"mlocked\":");
 	out_num(mlocked);
+	out_str(",\"unevictable\":");
+	out_num(unevictable);
 	out_str(",\"swapped\":");
 	out_num(count_swapped(entry, length / sizeof(*entry)));
 	out_str("}");
@@ -405,7 +416,7 @@ void world_settle(void)
 /* Returns how many pages are held that were not before the workload. */
 long world_destroy(void)
 {
-	long before = held;
+	long before = held, owed = promised, ignored;
 	bool dead;
 
 	child_reap();
@@ -414,7 +425,7 @@ long world_destroy(void)
 	close_range(world.root + 1, ~0U, 0);
 	munmap((void *)MAP_BASE, ARENA_LENGTH);
 	if (world.mlocked >= 0)
-		count_mlocked();	/* no page waits in a batch any more */
+		count_mlocked(&ignored);	/* no page waits in a batch any more */
 	userfault_reset();
 	copy_reset();
 	out_str("{\"left\":");
@@ -437,6 +448,9 @@ long world_destroy(void)
 		usleep(TICK);
 		held = pages_held();
 	}
+	promised = committed();
+	out_str(",\"committed\":");
+	out_num(promised - owed);
 	out_str(",\"held\":");
 	out_num(held - before);
 	return held - before;

@@ -324,12 +324,16 @@ class System:
         self.copy = arg.copy
         return ret
 
-    def destroy(self) -> tuple[int, int]:
-        """Close, delete and unmap everything; return the blocks in use and the pages held then."""
+    def destroy(self) -> tuple[int, int, int]:
+        """Close, delete and unmap everything.
+
+        Returns the blocks in use, the pages held and the pages committed then.
+        """
         self.mm.memory.commit_limit = None
         for mm in (*self._children, self.mm):
             self.code.mmap.exit_mmap(mm)
         self._evict_shared()
         for inode in (*self.files, self.filler):
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
-        return self.used(), self.mm.memory.held()
+        memory = self.mm.memory
+        return self.used(), memory.held(), memory.vm_committed_as

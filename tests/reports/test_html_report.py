@@ -262,3 +262,9 @@ def test_it_says_how_it_was_tested() -> None:
         "Linux 6.1.192-1",
         "0.1.0",
     ]
+
+
+def test_what_was_seen_besides_is_there() -> None:
+    page = page_of(replace(WHOLE, informational=("block_accounting",)))
+    assert len(texts(page, "#besides li")) == 2
+    assert not parsed(page_of(WHOLE)).query("#besides")

@@ -117,3 +117,8 @@ def test_no_line_begins_a_new_mail() -> None:
     mail = strange("x", "x" * 70 + " From here")
     assert "\nFrom " not in mail
     assert "\n From here" in mail
+
+
+def test_what_was_seen_besides_is_there() -> None:
+    mail = LkmlReport().render(replace(WHOLE, informational=("block_accounting",)))
+    assert "\nBesides\n-------\n\n- block_accounting (for information): naive_hold fails" in mail

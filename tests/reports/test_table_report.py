@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import pytest
 from made import HUNG, NAIVE_HOLD, RELEASE_PAGE, UNPATCHED, campaign, crowd, run, seen, strategy
+from msgspec.structs import replace
 
 from difftest.assemble import result_of
+from difftest.result import Kind
 from difftest.tally import Tally
 from reports.table import TableReport
 
@@ -116,3 +118,10 @@ def test_who_did_it_stands_beside_the_evidence() -> None:
     parts.told = {("unpatched", 3): "allocated by x < y"}
     page = TableReport().render(result_of(parts))
     assert flat(page).count("(who: allocated by x < y)") == 1
+
+
+def test_of_many_remarks_the_first_are_told() -> None:
+    kinds = tuple(Kind("odd", "model", "content", f"kind {n}", 100, n) for n in range(9))
+    page = TableReport().render(replace(WHOLE, kinds=kinds))
+    assert "\nBesides: content: odd on model: kind 0: 0 of 100 (<3.0 %)\n" in page
+    assert "\nBesides: 6 more.\n\nControls: " in page
