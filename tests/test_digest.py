@@ -205,8 +205,10 @@ def test_what_only_informs_stands_among_the_remarks() -> None:
     result = replace(WHOLE, informational=("block_accounting",))
     assert row(result, "naive_hold").fails == ()
     assert digest.remarks(result) == [
-        "block_accounting (for information): naive_hold fails it on model and uml:6.1 in "
-        "400 of 2000 workloads"
+        (
+            "block_accounting (for information): naive_hold fails it on model and uml:6.1 in "
+            "400 of 2000 workloads"
+        )
     ]
 
 
