@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from difftest.backends import console
 from difftest.comparison import (
     cells,
     controls,
@@ -21,7 +22,7 @@ from difftest.comparison import (
 from difftest.conformance import conformance
 from difftest.decision import decide
 from difftest.errors import StoreError
-from difftest.facts import applied, facts_of, is_model, misfit
+from difftest.facts import applied, facts_of, is_model, misfit, patches_of
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
 from difftest.kills import in_order, kill_rates
 from difftest.reached import Key, exercises
@@ -29,6 +30,7 @@ from difftest.result import (
     Attack,
     Cell,
     Conformance,
+    Deciding,
     Kind,
     MutantResult,
     OtherBug,
@@ -59,6 +61,9 @@ class Parts(Protocol):
     def platforms(self) -> Mapping[str, tuple[str, ...]]: ...
 
     @property
+    def releases(self) -> Mapping[str, str]: ...
+
+    @property
     def timings(self) -> Mapping[str, float]: ...
 
     def workloads(self) -> Mapping[int, str]: ...
@@ -68,6 +73,10 @@ class Parts(Protocol):
     def refusals(self) -> Mapping[tuple[str, str], str]: ...
 
     def culprits(self) -> Mapping[tuple[str, int], str]: ...
+
+    def console(self, strategy: str, backend: str, number: int) -> str | None: ...
+
+    def deciding(self) -> Mapping[tuple[str, str], Deciding]: ...
 
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
@@ -136,7 +145,7 @@ def result_of(parts: Parts) -> Result:
     }
     all_cells = [_sharing(cell, bugs[cell.backend], settings.oracles) for cell in all_cells]
     all_witnesses = [
-        shrunk_witness(one, shrunk)
+        replace(shrunk_witness(one, shrunk), said=_said(one, parts))
         for name, seen in all_seen.items()
         for one in witnesses(name, seen, list(seen), settings.oracles, texts, _forgiven(bugs, name))
     ]
@@ -160,6 +169,7 @@ def result_of(parts: Parts) -> Result:
             ruled_out=ruled_out(one.name, facts[one.name], telling, against, attacks),
             against_base=against_base(one, telling),
             same_kernel_as=tuple(other for other in names if other in same.get(one.name, ())),
+            patches=patches_of(one, known),
         )
         for one in strategies
     )
@@ -169,6 +179,8 @@ def result_of(parts: Parts) -> Result:
         done=len(done),
         backends=settings.backends,
         platforms=dict(parts.platforms),
+        releases=dict(parts.releases),
+        version=settings.version,
         oracles=settings.oracles,
         strategies=results,
         informational=settings.with_trait("informational"),
@@ -180,7 +192,7 @@ def result_of(parts: Parts) -> Result:
             for backend, some in bugs.items()
             for one in some
         ),
-        witnesses=with_culprits(all_witnesses, parts.culprits()),
+        witnesses=explained(all_witnesses, parts.culprits(), parts.deciding()),
         controls=tuple(checks),
         conformance=tuple(all_conformance),
         reached=tuple(all_reached),
@@ -207,6 +219,16 @@ def result_of(parts: Parts) -> Result:
         ),
         timings=dict(parts.timings),
     )
+
+
+def _said(witness: Witness, parts: Parts) -> dict[str, str]:
+    """Return by backend how the kernel complained of a witness, where it did."""
+    consoles = {
+        backend: parts.console(witness.strategy, backend, witness.number)
+        for backend in witness.backends
+    }
+    said = {backend: console.words(text) for backend, text in consoles.items() if text}
+    return {backend: line for backend, line in said.items() if line}
 
 
 def _sharing(cell: Cell, bugs: Iterable[Shared], oracles: Sequence[str]) -> Cell:
@@ -256,12 +278,19 @@ def _in_order(
     )
 
 
-def with_culprits(
-    witnesses: Iterable[Witness], culprits: Mapping[tuple[str, int], str]
+def explained(
+    witnesses: Iterable[Witness],
+    culprits: Mapping[tuple[str, int], str],
+    deciding: Mapping[tuple[str, str], Deciding],
 ) -> tuple[Witness, ...]:
-    """Return the witnesses with who did it; `culprits` has that by strategy and number."""
+    """Return the witnesses with who did it, by strategy and number, and which lines decide."""
     return tuple(
-        replace(one, culprit=culprits.get((one.strategy, one.number), "")) for one in witnesses
+        replace(
+            one,
+            culprit=culprits.get((one.strategy, one.number), ""),
+            deciding=deciding.get((one.strategy, one.oracle)),
+        )
+        for one in witnesses
     )
 
 

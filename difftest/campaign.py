@@ -28,6 +28,8 @@ from difftest.attack import attacks_on
 from difftest.backends import running
 from difftest.backends.program import Boots
 from difftest.errors import RigError
+from difftest.kernels import source
+from difftest.kernels.series import name_in
 from difftest.mutants import mutants_of
 from difftest.progress import progress
 from difftest.result import MutantResult
@@ -118,13 +120,7 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
     """
     timings = {}
     began = time.monotonic()
-    store.add_refusals(refusals(context))
-    digests = prepare(context)
-    for (strategy, backend), digest in digests.items():
-        store.add_kernel(strategy, backend, digest)
-    for backend in dict.fromkeys(backend for _, backend in digests):
-        if platform := context.plugins.backend(backend).platform():
-            store.add_platform(backend, platform)
+    digests = _prepare(context, store)
     timings["prepare"] = time.monotonic() - began
     with _workers(context, jobs, skip) as each:
         began = time.monotonic()
@@ -159,6 +155,20 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
         _shrink(store, each)
         timings["shrink"] = time.monotonic() - began
     return timings
+
+
+def _prepare(context: Context, store: Store) -> dict[tuple[str, str], str]:
+    """Prepare; the store gets what that came to, and on what things will run."""
+    store.add_refusals(refusals(context))
+    digests = prepare(context)
+    for (strategy, backend), digest in digests.items():
+        store.add_kernel(strategy, backend, digest)
+    for backend in dict.fromkeys(backend for _, backend in digests):
+        if platform := context.plugins.backend(backend).platform():
+            store.add_platform(backend, platform)
+        if isinstance(context.plugins.backend(backend), Boots):
+            store.add_release(backend, source.version(name_in(backend)))
+    return digests
 
 
 def _waves(settings: Settings, tasks: Sequence[Task]) -> Iterator[list[Task]]:

@@ -83,7 +83,7 @@ _format = click.option(
     multiple=True,
     metavar="NAME",
     default=("table",),
-    help="What to print: table, markdown, json (repeatable).",
+    help="What to print: table, markdown, html, lkml (a mail), json (repeatable).",
 )
 
 
@@ -152,7 +152,8 @@ def run(
 
     Without options: all bundled strategies, on the model and on Linux 6.1 under User-mode Linux
     (built on first use), judged by all oracles. Prints the comparison to standard output and
-    leaves the run with a Markdown report and the failing workloads in the output directory.
+    leaves the run with a Markdown and an HTML report and the failing workloads in the output
+    directory.
 
     Ctrl-C keeps what is done and reports it; the same command goes on from there.
 

@@ -13,7 +13,7 @@ from difftest.errors import PluginError
 from difftest.functions import touched
 from difftest.kernels.series import DEFAULT, name_in, patches_for
 from difftest.patching import touched_files
-from difftest.result import PatchFacts
+from difftest.result import Patch, PatchFacts
 from difftest.strategy import BASELINE
 
 if TYPE_CHECKING:
@@ -87,6 +87,28 @@ def applied(kernels: Iterable[str]) -> tuple[str, ...]:
     """Return the series and trees of backends whose kernels were made: patches fit them exactly."""
     found = {name_in(backend) for backend in kernels if not is_model(backend)} - {""}
     return tuple(sorted(found, key=_age))
+
+
+def patches_of(strategy: Strategy, known: Mapping[str, Strategy]) -> tuple[Patch, ...]:
+    """Return the text of a strategy's patches, and of those it stands on, for each target.
+
+    Targets come from the newest series to the oldest, then the models. Raises as `chain` does.
+    """
+    links = chain(strategy, known)
+    found: dict[str, dict[str, str]] = {}
+    for link in links:
+        texts = {series: text for series, text in link.kernel_patches.items() if text}
+        texts |= {MODEL: link.model_patch} if link.model_patch else {}
+        texts |= {model_of(one): text for one, text in link.series_model_patches.items()}
+        for target, text in texts.items():
+            found.setdefault(target, {})[link.name] = text
+    targets = sorted(found, key=lambda one: (not is_model(one), _age(one)), reverse=True)
+    return tuple(
+        Patch(name, target, text)
+        for target in targets
+        for name, text in found[target].items()
+        if strategy.name in found[target]
+    )
 
 
 def model_of(series: str) -> str:

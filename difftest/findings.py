@@ -74,7 +74,13 @@ def shrunk_witness(witness: Witness, shrunk: Mapping[Finding, Shrunk]) -> Witnes
     less = shrunk.get(_failure(witness))
     if less is None:
         return witness
-    return msgspec.structs.replace(witness, text=less.text, shrunk=True, evidence=less.evidence)
+    return msgspec.structs.replace(
+        witness,
+        text=less.text,
+        shrunk=True,
+        evidence=less.evidence,
+        outcomes=dict(zip(less.finding.backends, less.outcomes, strict=True)),
+    )
 
 
 def shrunk_conformance(one: Conformance, shrunk: Mapping[Finding, Shrunk]) -> Conformance:

@@ -282,16 +282,10 @@ class Ledger:
             return False
         return not book.charged or self._limit is None or self._committed() < self._limit
 
-    def interrupted(self) -> tuple[str, ops.Op] | None:
-        """Return what a kernel that crashed was in, and its place, after `walk`."""
-        if flight := self._resumed_last():
-            return flight.at, flight.op
-        seen = {one.at for one in self._outcome.trace}
-        for at, (_, op) in self._ops.items():
-            window = at.rpartition(".")[0]
-            if at not in seen and at not in self._flights and (not window or window in seen):
-                return at, op
-        return None
+    @property
+    def in_flight(self) -> bool:
+        """Whether a copy is stopped."""
+        return bool(self._flights)
 
     def _committed(self) -> int:
         return sum(len(book.pages) for book in (*self.files, self.filler))
@@ -310,7 +304,7 @@ class Ledger:
         if self._outcome.ending is Ending.FINISHED:
             self._check_complete()
             self._remove()
-        elif flight := self._resumed_last():
+        elif flight := self._flights.get(self.interrupted()):
             yield self._attempt(flight, flight.page, installed=False)
 
     def _check_complete(self) -> None:
@@ -320,21 +314,32 @@ class Ledger:
             if at not in seen and (not window or window in seen):
                 raise LookupError(f"the outcome has no result of step {at}")
 
-    def _resumed_last(self) -> Flight | None:
-        """Return the copy that a crashed kernel was in, if it had stopped before."""
+    def interrupted(self) -> str:
+        """Return the place of what was going on when the trace ended, "" if nothing was.
+
+        A copy that goes on is meant by its own place, whoever lets it go on. To be asked when
+        `walk` is through.
+        """
         seen = {one.at for one in self._outcome.trace}
-        for at, (_, op) in self._ops.items():
-            if at in seen or at in self._flights:
-                continue
+        following = ""
+        for at in self._ops:
             window = at.rpartition(".")[0]
-            if isinstance(op, ops.Resume):
-                begins = [at for at, (_, op) in self._ops.items() if isinstance(op, ops.Begin)]
-                return self._flights.get(begins[op.begin])
-            if not window:
-                break
-            if window in seen:
-                return None
-        return next((one for one in self._flights.values() if isinstance(one.op, ops.Copy)), None)
+            if at in seen or at in self._flights or (window and window not in seen):
+                continue
+            if window:
+                return at
+            following = at
+            break
+        if copy := next((at for at in self._flights if isinstance(self._ops[at][1], ops.Copy)), ""):
+            return copy
+        if not following:
+            return next(iter(self._flights), "")
+        op = self._ops[following][1]
+        if isinstance(op, ops.Resume):
+            begins = [at for at, (_, op) in self._ops.items() if isinstance(op, ops.Begin)]
+            if begins[op.begin] in self._flights:
+                return begins[op.begin]
+        return following
 
     def _flight(self, at: str) -> Flight:
         if at not in self._flights:

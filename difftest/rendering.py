@@ -7,7 +7,7 @@ import math
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from difftest.facts import misfit, model_for
+from difftest.facts import is_model, misfit, model_for
 from difftest.parting import sentence
 from difftest.result import ENOUGH, upper_bound
 from difftest.strategy import BASELINE
@@ -112,6 +112,22 @@ def introduction(result: Result) -> str:
     return f"{fixes}, {result.workloads} workloads{done} on {listing(where)}, seed {result.seed}"
 
 
+def ground(result: Result, backend: str) -> str:
+    """Return what a backend stands on: its kernel's version, and what it ran on."""
+    if is_model(backend):
+        return "simulated"
+    parts = [f"Linux {result.releases.get(backend, '(version not known)')}"]
+    return "; ".join([*parts, *result.platforms.get(backend, ())])
+
+
+def code(result: Result) -> str:
+    """Return the versions of the code that decided."""
+    words = result.version.split()
+    if len(words) != len(("difftest", "Hypothesis", "hash")):
+        return result.version
+    return f"{words[0]} (code {words[2]}), Hypothesis {words[1]}"
+
+
 def strategy_lines(result: Result) -> list[tuple[str, str]]:
     """Return what each strategy claims and how large it is, by its name."""
     lines = []
@@ -202,17 +218,18 @@ def disagreement_file(one: Conformance, suffix: str = ".workload") -> str:
 
 def command(witness: Witness, run: str) -> list[str]:
     """Return the command that replays a witness, in lines that a shell takes as one."""
-    return _replay(f"{run}/{witness_file(witness)}", witness.strategy, witness.backends)
+    return replay_command(f"{run}/{witness_file(witness)}", witness.strategy, witness.backends)
 
 
 def disagreement_command(one: Conformance, run: str) -> list[str]:
     """Return the command that replays a disagreement, in lines that a shell takes as one."""
-    return _replay(
+    return replay_command(
         f"{run}/{disagreement_file(one)}", one.strategy, (model_for(one.backend), one.backend)
     )
 
 
-def _replay(file: str, strategy: str, backends: Iterable[str]) -> list[str]:
+def replay_command(file: str, strategy: str, backends: Iterable[str]) -> list[str]:
+    """Return the command that replays a workload from a file, in lines as above."""
     options = ["--strategy", strategy]
     for backend in backends:
         options += ["--backend", backend]

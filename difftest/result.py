@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from difftest.outcome import Record
+from difftest.outcome import Outcome, Record
 from difftest.parting import Difference  # noqa: TC001 - msgspec reads the annotations
 from difftest.verdict import Value  # noqa: TC001
 
@@ -61,12 +61,22 @@ class PatchFacts(Full, frozen=True):
     """Why it was not run, by backend, where a backend said so."""
 
 
+class Patch(Full, frozen=True):
+    """The text of a patch: whose it is, and what it is for, "6.1" or "model"."""
+
+    strategy: str
+    target: str
+    text: str
+
+
 class StrategyResult(Full, frozen=True):
     """`ruled_out` says why it cannot be taken, a sentence a reason; empty if it can.
 
     `history` says what became of the proposal, outside of this run; "" if that is not told.
     `against_base` says what a stacked strategy mends, breaks and leaves of the one it stands on;
-    `same_kernel_as` names strategies whose kernels were built from equal source.
+    `same_kernel_as` names strategies whose kernels were built from equal source. `patches` are
+    those that make it up, target by target, for each in the order of application: those of the
+    strategies that it stands on come first.
     """
 
     name: str
@@ -80,6 +90,7 @@ class StrategyResult(Full, frozen=True):
     ruled_out: tuple[str, ...]
     against_base: str
     same_kernel_as: tuple[str, ...]
+    patches: tuple[Patch, ...]
 
 
 class Cell(Full, frozen=True, rename={"passed": "pass"}):
@@ -110,6 +121,13 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
     unseen: str
 
 
+class Deciding(Full, frozen=True):
+    """Lines of a strategy's own patch for `target`, by number from 1: without them it passes."""
+
+    target: str
+    lines: tuple[int, ...]
+
+
 class Witness(Full, frozen=True):
     """The smallest workload of the run on which a strategy fails an oracle.
 
@@ -117,7 +135,9 @@ class Witness(Full, frozen=True):
     `evidence` the oracle's words on the first of them. `shrunk` says that the text is what was
     left of it when no more could be taken away without it passing on one of `backends`. `culprit`
     says who did it, where the kernel shows only the symptom and a debugging one was asked; else it
-    is "".
+    is "". `outcomes` has by backend what was seen of the text, if it is shrunk; `said` the line in
+    which the kernel complained of the workload `number`, if it did. `deciding` is None where no
+    one change of the patch by itself makes it fail, or where that was not tried.
     """
 
     strategy: str
@@ -128,6 +148,9 @@ class Witness(Full, frozen=True):
     shrunk: bool
     evidence: str
     culprit: str = ""
+    outcomes: dict[str, Outcome] = msgspec.field(default_factory=dict)
+    said: dict[str, str] = msgspec.field(default_factory=dict)
+    deciding: Deciding | None = None
 
 
 class OtherBug(Full, frozen=True):
@@ -332,6 +355,10 @@ class Result(Full, frozen=True, kw_only=True):
     backends: tuple[str, ...]
     platforms: dict[str, tuple[str, ...]]
     """What a backend ran on, if that is not the same everywhere; two if the run was moved."""
+    releases: dict[str, str]
+    """The version of the kernel source by backend, as its package or tree names it."""
+    version: str
+    """What stands for all code that decided: versions of difftest and Hypothesis, and a hash."""
     oracles: tuple[str, ...]
     strategies: tuple[StrategyResult, ...]
     informational: tuple[str, ...]

@@ -19,7 +19,8 @@ from msgspec.structs import replace
 
 import difftest
 from difftest import campaign, conform, kernels, kills
-from difftest.assemble import result_of, with_culprits
+from difftest.assemble import explained, result_of
+from difftest.deciding import deciding
 from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from difftest.report import Report
     from difftest.result import Result
     from difftest.verdict import AnyOracle
+
+
+#: The reports that a run leaves in its directory.
+LEFT = ("markdown", "html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +161,23 @@ class Session:
         return False
 
     def report(self) -> Result:
-        """Return the result of what is done; leave the Markdown report and the workloads.
+        """Return the result of what is done; leave the reports of LEFT and the workloads.
 
-        When all is done, debugging kernels are asked who did what the others only show.
+        When all is done, debugging kernels are asked who did what the others only show, and which
+        lines of a patch decide is tried.
         """
         result = result_of(self._store)
         if self._store.finished and self._context.settings.mutants is not Mutants.ONLY:
             plugins, known = self._context.plugins, self._context.settings.known()
             self._store.add_culprits(inquire(plugins, known, result.witnesses))
-            told = with_culprits(result.witnesses, self._store.culprits())
+            self._store.add_deciding(deciding(plugins, known, result.witnesses))
+            told = explained(result.witnesses, self._store.culprits(), self._store.deciding())
             result = replace(result, witnesses=told)
         for file, text in files(result, self._store.shrunk()).items():
             self._leave(file, text)
-        markdown = self._context.plugins.reports.get("markdown")
-        if markdown:
-            self._leave(f"report{markdown.suffix}", rendered(markdown, result, self.directory))
+        for name in LEFT:
+            if one := self._context.plugins.reports.get(name):
+                self._leave(f"report{one.suffix}", rendered(one, result, self.directory))
         return result
 
     def conformance(self, result: Result) -> str:

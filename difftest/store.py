@@ -13,7 +13,7 @@ import msgspec
 
 from difftest.errors import StoreError
 from difftest.findings import Shrunk
-from difftest.result import Attack, MutantResult
+from difftest.result import Attack, Deciding, MutantResult
 from difftest.settings import Settings
 from difftest.tally import Tally
 
@@ -157,6 +157,10 @@ class Store:
             platforms[backend] = (*platforms.get(backend, ()), platform)
             self._put("platforms", platforms)
 
+    def add_release(self, backend: str, release: str) -> None:
+        """Note the version of a backend's kernel source; the first one stays."""
+        self._put("releases", {backend: release} | self.releases)
+
     def add_tally(self, tally: Tally) -> None:
         """Keep a shard; one that it has already is not counted again."""
         row = (tally.strategy, tally.backend, tally.shard, _pack(msgspec.msgpack.encode(tally)))
@@ -191,6 +195,10 @@ class Store:
         """Note who did it, by strategy and number of the workload."""
         self._put("culprits", [(*key, text) for key, text in culprits.items()])
 
+    def add_deciding(self, deciding: Mapping[tuple[str, str], Deciding]) -> None:
+        """Note which lines decide, by strategy and oracle."""
+        self._put("deciding", [(*key, lines) for key, lines in deciding.items()])
+
     def add_refusals(self, refusals: Mapping[tuple[str, str], str]) -> None:
         """Note why strategies cannot run on backends."""
         self._put("refusals", [(*key, text) for key, text in refusals.items()])
@@ -213,10 +221,19 @@ class Store:
     def platforms(self) -> dict[str, tuple[str, ...]]:
         return self._fact("platforms", dict[str, tuple[str, ...]]) or {}
 
+    @property
+    def releases(self) -> dict[str, str]:
+        return self._fact("releases", dict[str, str]) or {}
+
     def culprits(self) -> dict[tuple[str, int], str]:
         """Return who did it, by strategy and number of the workload, as far as that was asked."""
         rows = self._fact("culprits", list[tuple[str, int, str]]) or []
         return {(strategy, number): text for strategy, number, text in rows}
+
+    def deciding(self) -> dict[tuple[str, str], Deciding]:
+        """Return which lines decide, by strategy and oracle, as far as that was tried."""
+        rows = self._fact("deciding", list[tuple[str, str, Deciding]]) or []
+        return {(strategy, oracle): lines for strategy, oracle, lines in rows}
 
     def refusals(self) -> dict[tuple[str, str], str]:
         """Return why strategies cannot run on backends, by their names."""

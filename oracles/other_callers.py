@@ -39,7 +39,8 @@ class OtherCallers:
                 if event.retried if copy else event.full:
                     kinds[_kind(ledger, event.op, event.mapping)] = None
         if outcome.ending is Ending.CRASHED:
-            at, op = ledger.interrupted() or ("", None)
+            at = ledger.interrupted()
+            op = dict(workload.places()).get(at)
             kind = _kind(ledger, op, ledger.maps[op.map]) if isinstance(op, Filling) else ""
             if kind:
                 return fail(f"{outcome.title}, in step {at}: {kind}", (kind,))

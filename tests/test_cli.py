@@ -108,11 +108,14 @@ def test_a_stored_run_is_rendered_again_in_any_format(tmp_path: Path) -> None:
     assert again.returncode == done.returncode
     assert difftest("report", stored, "--format", "json").stdout.startswith("{")
     assert difftest("report", stored, "--format", "markdown").stdout.startswith("#")
+    assert difftest("report", stored, "--format", "html").stdout.startswith("<!DOCTYPE html>")
+    assert difftest("report", stored, "--format", "lkml").stdout.startswith("Of 5 strategies")
 
 
 def test_what_the_report_says_to_replay_shows_the_same_failure(tmp_path: Path) -> None:
-    done = run(tmp_path, *SOME, "--workloads", 300)
-    text = done.stdout.replace("\\\n", " ")
+    run(tmp_path, *SOME, "--workloads", 300)
+    text = (tmp_path / "runs" / "0001" / "report.md").read_text(encoding="utf-8")
+    text = text.replace("\\\n", " ")
     commands = [line.split() for line in text.splitlines() if "difftest replay" in line]
     assert len(commands) >= 3
     told = []

@@ -14,7 +14,7 @@ from made import (
 )
 
 from difftest.errors import PatchError, PluginError
-from difftest.facts import applied, chain, facts_of, misfit
+from difftest.facts import applied, chain, facts_of, misfit, patches_of
 from difftest.strategy import Strategy
 
 KNOWN = {one.name: one for one in BUNDLED}
@@ -160,6 +160,21 @@ def test_a_base_that_adds_an_assertion_again_restores_it() -> None:
     below = strategy("below", removed=["\tBUG_ON(page);"])
     above = strategy("above", added=["\tBUG_ON(page);"], base="below")
     assert facts_of(above, {"below": below}).assertions_removed == ()
+
+
+def test_the_text_of_patches_comes_with_that_of_those_below_the_newest_kernel_first() -> None:
+    low = strategy("low", added=["a"], series=("5.10", "6.1"))
+    high = strategy("high", added=["b"], series=("6.1", "6.12"), base="low")
+    found = patches_of(high, {"low": low, "high": high})
+    assert [(one.target, one.strategy) for one in found] == [
+        ("6.12", "high"),
+        ("6.1", "low"),
+        ("6.1", "high"),
+        ("model", "low"),
+        ("model", "high"),
+    ]
+    assert found[2].text == high.kernel_patches["6.1"]
+    assert patches_of(UNPATCHED, KNOWN) == ()
 
 
 def test_text_that_is_no_patch_is_an_error_that_names_the_strategy() -> None:

@@ -16,7 +16,7 @@ from made import BUG, BUNDLED, CRASHED, HUNG, RELEASE_PAGE, Parts, campaign, run
 from difftest.assemble import result_of
 from difftest.errors import PluginError, StoreError
 from difftest.facts import facts_of
-from difftest.result import Attack, Fate, MutantResult
+from difftest.result import Attack, Deciding, Fate, MutantResult
 from difftest.store import FILE, Store, find_unfinished
 from difftest.tally import Tally
 
@@ -68,6 +68,26 @@ def test_who_did_it_is_kept(tmp_path: Path) -> None:
         store.add_culprits({("unpatched", 4): "y"})
     with Store.open(tmp_path / "runs" / "0001") as store:
         assert store.culprits() == {("unpatched", 4): "y"}
+
+
+def test_kernel_versions_are_kept_as_the_run_began(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "runs", SETTINGS) as store:
+        assert store.releases == {}
+        store.add_release("uml:6.1", "6.1.192-1")
+        store.add_release("uml:6.1", "6.1.193-1")
+        store.add_release("uml:6.12", "6.12.9-1")
+    with Store.open(tmp_path / "runs" / "0001") as store:
+        assert store.releases == {"uml:6.1": "6.1.192-1", "uml:6.12": "6.12.9-1"}
+        assert result_of(store).releases == store.releases
+
+
+def test_deciding_lines_are_kept(tmp_path: Path) -> None:
+    found = {("naive_hold", "block_accounting"): Deciding("model", (5, 6))}
+    with Store.create(tmp_path / "runs", SETTINGS) as store:
+        assert store.deciding() == {}
+        store.add_deciding(found)
+    with Store.open(tmp_path / "runs" / "0001") as store:
+        assert store.deciding() == found
 
 
 def test_refusals_are_kept(tmp_path: Path) -> None:

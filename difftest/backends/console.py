@@ -104,6 +104,19 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
 )
 
 
+#: What a kernel puts before a line: the time.
+_STAMP = re.compile(r"^\[[ \d.]+\] ")
+
+
+def words(text: str) -> str:
+    """Return the line in which a kernel says what is wrong, "" if it says nothing."""
+    for pattern, _, _ in _PATTERNS:
+        if match := pattern.search(text):
+            begin = text.rfind("\n", 0, match.start()) + 1
+            return _STAMP.sub("", text[begin:].partition("\n")[0]).strip()
+    return ""
+
+
 def read(text: str, renamed: Mapping[tuple[str, str], str] = _NOTHING) -> Complaint | None:
     """Return what a console complains of, None if of nothing.
 
