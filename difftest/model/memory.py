@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.model.kernel import BUG_ON, ENOMEM, PAGE_SIZE, Fault, May
-from difftest.model.objects import Memory, Mm, Page, PageRef, find_vma
+from difftest.model.kernel import BUG_ON, ENOMEM, PAGE_SIZE, Fault, May, Wait
+from difftest.model.objects import Inode, Memory, Mm, Page, PageRef, find_vma
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,21 @@ def mmap_read_lock(mm: Mm) -> Iterator[str]:
 def mmap_read_unlock(mm: Mm) -> None:
     BUG_ON(mm.readers <= 0)
     mm.readers -= 1
+
+
+def mmap_write_lock(mm: Mm) -> Iterator[Wait]:
+    """Wait until nobody reads. Who writes never stops, so nobody ever sees the lock taken."""
+    yield Wait("mmap_write_lock", lambda: not mm.readers)
+
+
+def inode_lock(inode: Inode) -> Iterator[Wait]:
+    yield Wait("inode_lock", lambda: not inode.i_rwsem)
+    inode.i_rwsem = True
+
+
+def inode_unlock(inode: Inode) -> None:
+    BUG_ON(not inode.i_rwsem)
+    inode.i_rwsem = False
 
 
 def _pages(address: int) -> range:

@@ -76,6 +76,8 @@ class Inode:
     flags: int = VM_NORESERVE
     alloced: int = 0
     swapped: int = 0
+    i_rwsem: bool = False
+    """Whether it is held for writing."""
 
 
 @dataclass(slots=True, eq=False)
