@@ -82,16 +82,19 @@ def copy_from_user(mm: Mm, pagep: PageRef, address: int) -> May[int]:
     """Copy a page, waiting for its faults; return how many bytes could not be copied."""
     page = pagep.page
     assert page is not None  # noqa: S101 - the caller has checked
-    for at in _pages(address):
-        while at not in mm.source:
-            vma = find_vma(mm, at)
-            if not vma or vma.vm_start > at:
-                return PAGE_SIZE
-            if not vma.ctx:
-                mm.source[at] = (0, 0)
-                break
-            yield Fault(at)
-            if mm.fatal_signal_pending:
-                return PAGE_SIZE
+    at = address - address % PAGE_SIZE
+    while at < address + PAGE_SIZE:
+        if at in mm.source:
+            at += PAGE_SIZE
+            continue
+        vma = find_vma(mm, at)
+        if not vma or vma.vm_start > at:
+            return PAGE_SIZE
+        if not vma.ctx:
+            mm.source[at] = (0, 0)
+            continue
+        yield Fault(at)
+        if mm.fatal_signal_pending:
+            return PAGE_SIZE
     _fill(mm, page, address)
     return 0
