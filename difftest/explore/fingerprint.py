@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _ATOMS = frozenset({int, str, bool, type(None), bytes})
 _CONSTANTS = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, System, Op)
-_REFS = tuple(f"@{number}" for number in range(4096))
 _SET_UP = frozenset({"code", "copy", "files", "_halves", "_arena", "_slots"})
 """Of the system: what no thread changes, or, like `copy`, means nothing between two steps."""
 
@@ -56,9 +55,7 @@ def _number_of(code: CodeType) -> str:
     if not code.co_flags & CO_GENERATOR:
         raise RigError(f"{code.co_qualname} is no generator: the explorer cannot see into it")
     loops = [
-        (one.offset, one.argval)
-        for one in dis.get_instructions(code)
-        if one.opname == "FOR_ITER"
+        (one.offset, one.argval) for one in dis.get_instructions(code) if one.opname == "FOR_ITER"
     ]
     for one in dis.get_instructions(code):
         stops = one.opname in ("YIELD_VALUE", "SEND")
@@ -96,39 +93,17 @@ def local(thread: Thread) -> Local:
 
 
 @cache
-def _fields(kind: type) -> tuple[str, ...]:
-    slots = getattr(kind, "__slots__", ())
-    names = tuple(slots) if isinstance(slots, tuple) else ()
-    return tuple(name for name in names if not name.startswith("__"))
-
-
-@cache
-def _getter(kind: type) -> Any:
-    names = _fields(kind)
-    if len(names) == 1:
-        only = attrgetter(*names)
-        return lambda value: (only(value),)
-    return attrgetter(*names)
+def _fields(kind: Any) -> tuple[str, ...]:
+    """Return the slots of a class and of those that it comes from."""
+    return tuple(name for base in kind.__mro__ for name in base.__dict__.get("__slots__", ()))
 
 
 def fingerprint(execution: Execution, locals_: list[Local]) -> Seen:
     """Return the fingerprint of an execution whose threads have these locals."""
     system = execution.system
-    numbers: dict[int, int] = {}
-    queue: list[Any] = []
-    out: list[Any] = [execution.crash]
-
-    def refer(value: Any) -> Any:
-        if type(value) in _ATOMS:
-            return value
-        number = numbers.get(id(value))
-        if number is None:
-            if isinstance(value, _CONSTANTS):
-                return getattr(value, "__qualname__", "")
-            number = numbers[id(value)] = len(numbers)
-            queue.append(value)
-        return _REFS[number]
-
+    heap = _Heap()
+    refer, out = heap.refer, heap.out
+    out.append(execution.crash)
     for name, value in vars(system).items():
         if name not in _SET_UP:
             out.append(refer(value))
@@ -136,39 +111,82 @@ def fingerprint(execution: Execution, locals_: list[Local]) -> Seen:
     for thread, mine in zip(execution.threads, locals_, strict=True):
         out += (mine.standing, thread.results)
         out += [refer(one) for one in mine.refers]
-
-    shared: list[Any] = [system, system.files]
-    at = 0
-    while at < len(queue):
-        value = queue[at]
-        at += 1
-        kind = type(value)
-        if kind in TRACED:
-            shared.append(value)
-        if kind is Keyed or kind is dict:
-            for key in sorted(value):
-                out += (key, refer(value[key]))
-            out.append(None)
-        elif kind is Listed or kind is list or kind is tuple:
-            if value and type(value[0]) is Vma:
-                # In which order mappings are looked through makes no difference.
-                value = sorted(value, key=_start)
-            out += [refer(one) for one in value]
-            out.append(None)
-        elif kind is Memory:
-            shared.append(value.pages)
-            out += (value.vm_committed_as, value.commit_limit, value.total_swap_pages)
-        elif kind is Wait:
-            out.append(value.name)
-        elif _fields(kind):
-            out += [refer(one) for one in _getter(kind)(value)]
-        elif hasattr(value, "__dict__"):
-            out += [refer(one) for one in vars(value).values()]
-        else:
-            raise RigError(f"a thread holds {value!r}: the explorer cannot see into it")
-    leaked = [page for page in system.mm.memory.pages if page.refcount > 0]
-    out.append(sum(id(page) not in numbers for page in leaked))
-    return Seen(blake2b(marshal.dumps(out, 2), digest_size=16).digest(), shared)
+    heap.follow()
+    held = [page for page in system.mm.memory.pages if page.refcount > 0]
+    out.append(sum(id(page) not in heap.numbers for page in held))
+    digest = blake2b(marshal.dumps(out, 2), digest_size=16).digest()
+    return Seen(digest, [system, system.files, *heap.shared])
 
 
+class _Heap:
+    """Objects, numbered as they are found; `out` has their fields, with numbers for references."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}
+        self.out: list[Any] = []
+        self.shared: list[Any] = []
+        self._queue: list[Any] = []
+
+    def refer(self, value: Any) -> Any:
+        if type(value) in _ATOMS:
+            return value
+        number = self.numbers.get(id(value))
+        if number is None:
+            if isinstance(value, _CONSTANTS):
+                return getattr(value, "__qualname__", "")
+            number = self.numbers[id(value)] = len(self.numbers)
+            self._queue.append(value)
+        return number, _REF
+
+    def follow(self) -> None:
+        """Write all that was referred to, and what that refers to."""
+        queue, out, refer = self._queue, self.out, self.refer
+        at = 0
+        while at < len(queue):
+            value = queue[at]
+            at += 1
+            kind = type(value)
+            if kind in TRACED:
+                self.shared.append(value)
+            write = _WRITERS.get(kind)
+            if write:
+                write(self, value)
+            elif names := _fields(kind):
+                out += [refer(getattr(value, name)) for name in names]
+            elif hasattr(value, "__dict__"):
+                out += [refer(one) for one in vars(value).values()]
+            else:
+                raise RigError(f"a thread holds {value!r}: the explorer cannot see into it")
+
+    def keyed(self, value: dict[Any, Any]) -> None:
+        for key in sorted(value):
+            self.out += (key, self.refer(value[key]))
+        self.out.append(None)
+
+    def listed(self, value: list[Any] | tuple[Any, ...]) -> None:
+        if value and type(value[0]) is Vma:
+            # In which order mappings are looked through makes no difference.
+            value = sorted(value, key=_start)
+        self.out += [self.refer(one) for one in value]
+        self.out.append(None)
+
+    def memory(self, value: Memory) -> None:
+        """The pages count where they are referred to."""
+        self.shared.append(value.pages)
+        self.out += (value.vm_committed_as, value.commit_limit, value.total_swap_pages)
+
+    def wait(self, value: Wait) -> None:
+        self.out.append(value.name)
+
+
+_REF = "@"
+_WRITERS: dict[type, Any] = {
+    dict: _Heap.keyed,
+    Keyed: _Heap.keyed,
+    list: _Heap.listed,
+    tuple: _Heap.listed,
+    Listed: _Heap.listed,
+    Memory: _Heap.memory,
+    Wait: _Heap.wait,
+}
 _start = attrgetter("vm_start")

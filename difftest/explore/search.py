@@ -20,13 +20,12 @@ none then.
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from difftest.errors import RigError
 from difftest.explore.execution import Execution
-from difftest.explore.fingerprint import Local, Seen, fingerprint, local
+from difftest.explore.fingerprint import Seen, fingerprint, local
 from difftest.explore.tracing import Effects, Tracer, adopt
 from difftest.explore.violations import BUG, KINDS, Violation, violations
 from difftest.workload.ops import Overcommit
@@ -219,7 +218,9 @@ class Search:
         live = _Live(Execution(self._scenario, self._code), self._tracer, [])
         root = self._node(live, None, -1)
         self._live = (live, root)
-        for passes in itertools.count(1):
+        passes = 0
+        while True:
+            passes += 1
             version = self._footprints.version
             walk = _Walk(self, root)
             complete = walk.run()

@@ -31,7 +31,7 @@ class Effects(NamedTuple):
     writes: int = 0
     updates: int = 0
 
-    def __or__(self, other: Effects) -> Effects:  # type: ignore[override]
+    def __or__(self, other: Effects) -> Effects:
         return Effects(
             self.reads | other.reads, self.writes | other.writes, self.updates | other.updates
         )
@@ -210,7 +210,7 @@ class Tracer:
     def step(
         self, execution: Execution, number: int, names: dict[int, str], shared: list[Any]
     ) -> Effects:
-        """Run a step; return what it did to the objects in `shared`, which must be all there are."""
+        """Run a step; return what it did to the objects in `shared`, all that there are."""
         open_before = execution.system._destination_open  # noqa: SLF001
         _READS.clear()
         _WRITES.clear()

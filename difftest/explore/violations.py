@@ -121,7 +121,6 @@ def _offsets(scenario: Scenario, number: int, file: int) -> set[int]:
     one = scenario.maps[number]
     found = {one.offset} if one.kind.of_file and one.kind.shared and one.file == file else set()
     for _, _, op in scenario.ops():
-        remaps = isinstance(op, Remap) and not isinstance(op, RemapPrivate)
-        if remaps and op.map == number and op.file == file:
-            found.add(op.offset)
+        if isinstance(op, Remap) and not isinstance(op, RemapPrivate):
+            found |= {op.offset} if (op.map, op.file) == (number, file) else set()
     return found
