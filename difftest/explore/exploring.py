@@ -50,7 +50,7 @@ def explore(task: Task, progress: Callable[[int], None] = lambda _: None) -> Exp
     try:
         result = Search(task.scenario, code, task.bounds, progress).run()
         witnesses = tuple(witness(task.scenario, code, found) for found in result.found)
-    except RigError as error:
+    except (RigError, NotImplementedError) as error:
         raise RigError(f"{task.scenario.name} with {task.strategy}: {error}") from error
     ends: frozenset[bytes] = frozenset()
     return Explored(

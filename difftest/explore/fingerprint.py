@@ -18,10 +18,10 @@ from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType, 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from difftest.errors import RigError
-from difftest.explore.tracing import TRACED, Keyed, Listed
+from difftest.explore.tracing import TRACED, Keyed, Listed, traced
 from difftest.model.kernel import Wait
-from difftest.model.objects import Memory, Vma
-from difftest.model.system import System
+from difftest.model.objects import Memory, SwpEntry, Vma
+from difftest.model.system import Removal, System
 from difftest.workload.ops import Op
 
 if TYPE_CHECKING:
@@ -108,10 +108,12 @@ def fingerprint(execution: Execution, locals_: list[Local]) -> Seen:
         if name not in _SET_UP:
             out.append(refer(value))
     out += [refer(one) for one in system.files]
+    heap.follow()
     for thread, mine in zip(execution.threads, locals_, strict=True):
+        heap.begin()
         out += (mine.standing, thread.results)
         out += [refer(one) for one in mine.refers]
-    heap.follow()
+        heap.follow()
     held = [page for page in system.mm.memory.pages if page.refcount > 0]
     out.append(sum(id(page) not in heap.numbers for page in held))
     digest = blake2b(marshal.dumps(out, 2), digest_size=16).digest()
@@ -126,6 +128,13 @@ class _Heap:
         self.out: list[Any] = []
         self.shared: list[Any] = []
         self._queue: list[Any] = []
+        self._at = 0
+        self._mine = 0
+        """From which number on objects belong to the thread whose frames are read."""
+
+    def begin(self) -> None:
+        """Begin with the frames of the next thread."""
+        self._mine = len(self.numbers)
 
     def refer(self, value: Any) -> Any:
         if type(value) in _ATOMS:
@@ -136,18 +145,30 @@ class _Heap:
                 return getattr(value, "__qualname__", "")
             number = self.numbers[id(value)] = len(self.numbers)
             self._queue.append(value)
+        elif number < self._mine and type(value) not in TRACED:
+            self._share(value)
         return number, _REF
+
+    def _share(self, value: Any) -> None:
+        """Trace what others can reach, too, and is of no class that is known to be shared."""
+        kind = type(value)
+        if kind in (dict, list):
+            raise RigError(f"threads share {value!r} by themselves: the explorer cannot trace it")
+        if kind not in _INERT:
+            TRACED[kind] = traced(kind)
+            self.shared.append(value)
 
     def follow(self) -> None:
         """Write all that was referred to, and what that refers to."""
         queue, out, refer = self._queue, self.out, self.refer
-        at = 0
-        while at < len(queue):
-            value = queue[at]
-            at += 1
-            kind = type(value)
+        while self._at < len(queue):
+            value = queue[self._at]
+            self._at += 1
+            kind: Any = type(value)
             if kind in TRACED:
                 self.shared.append(value)
+            elif not self._mine and kind not in (dict, list):
+                self._share(value)
             write = _WRITERS.get(kind)
             if write:
                 write(self, value)
@@ -180,6 +201,8 @@ class _Heap:
 
 
 _REF = "@"
+_INERT = (SwpEntry, Removal, tuple)
+"""What never changes, whoever has it."""
 _WRITERS: dict[type, Any] = {
     dict: _Heap.keyed,
     Keyed: _Heap.keyed,

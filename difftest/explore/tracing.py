@@ -107,7 +107,8 @@ _TracedListed = _traced_container(
 )  # fmt: skip
 
 
-def _traced(base: type) -> type:
+def traced(base: type) -> type:
+    """Return the subclass that notes each access to a field."""
     get, put = object.__getattribute__, object.__setattr__
 
     def __getattribute__(self: Any, name: str) -> Any:  # noqa: N807
@@ -143,7 +144,7 @@ _SHARED = (
     Area,
     System,
 )
-TRACED: dict[type, type] = {base: _traced(base) for base in _SHARED} | {
+TRACED: dict[type, type] = {base: traced(base) for base in _SHARED} | {
     Keyed: _TracedKeyed,
     Listed: _TracedListed,
 }
