@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from wrong import wrong
 
 import strategies
-from wrong import wrong
 from difftest import facts
 from difftest.backends.model import ModelBackend, load
 from difftest.errors import RigError
@@ -164,7 +164,7 @@ def every_schedule(scene: Scenario, code: Code, most: int) -> Iterator[Execution
 
 
 @given(small(2, 1), CODES)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_each_end_of_each_schedule_is_found(scene: Scenario, which: tuple[str, str]) -> None:
     code = code_of(*which)
     expected, bad, count = set(), set(), 0
@@ -179,10 +179,10 @@ def test_each_end_of_each_schedule_is_found(scene: Scenario, which: tuple[str, s
 
 
 @given(small(3, 2), CODES)
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_the_reduction_loses_no_end(scene: Scenario, which: tuple[str, str]) -> None:
     code = code_of(*which)
-    every = ends(scene, code, UNREDUCED._replace(states=3000))
+    every = ends(scene, code, UNREDUCED._replace(states=1500))
     assume(every[2].complete)
     reduced = ends(scene, code, Bounds())
     assert reduced[2].complete
@@ -257,7 +257,7 @@ def test_enough_preemptions_are_as_good_as_any_number() -> None:
 def test_a_model_that_hides_an_iterator_is_refused() -> None:
     def hiding() -> Iterator[str]:
         for name in ("a", "b"):
-            yield name
+            yield name + name
 
     execution = Execution(SCENARIOS["race"], code_of("unpatched"))
     execution.threads[0].running = hiding()  # type: ignore[assignment]
