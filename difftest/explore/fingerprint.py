@@ -25,6 +25,7 @@ from difftest.model.system import Removal, System
 from difftest.workload.ops import Op
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType
 
     from difftest.explore.execution import Execution, Thread
@@ -93,9 +94,13 @@ def local(thread: Thread) -> Local:
 
 
 @cache
-def _fields(kind: Any) -> tuple[str, ...]:
-    """Return the slots of a class and of those that it comes from."""
-    return tuple(name for base in kind.__mro__ for name in base.__dict__.get("__slots__", ()))
+def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
+    """Return what reads the slots of a class and of those that it comes from, if it has any."""
+    names = [name for base in kind.__mro__ for name in base.__dict__.get("__slots__", ())]
+    if len(names) == 1:
+        only = attrgetter(*names)
+        return lambda value: (only(value),)
+    return attrgetter(*names) if names else None
 
 
 def fingerprint(execution: Execution, locals_: list[Local]) -> Seen:
@@ -137,6 +142,7 @@ class _Heap:
         self._mine = len(self.numbers)
 
     def refer(self, value: Any) -> Any:
+        """Return an object's number, and have it written if it is new; a plain value itself."""
         if type(value) in _ATOMS:
             return value
         number = self.numbers.get(id(value))
@@ -172,8 +178,9 @@ class _Heap:
             write = _WRITERS.get(kind)
             if write:
                 write(self, value)
-            elif names := _fields(kind):
-                out += [refer(getattr(value, name)) for name in names]
+            elif getter := _getter(kind):
+                # Most are plain values, and this is where the time goes.
+                out += [one if type(one) in _ATOMS else refer(one) for one in getter(value)]
             elif hasattr(value, "__dict__"):
                 out += [refer(one) for one in vars(value).values()]
             else:
@@ -181,14 +188,15 @@ class _Heap:
 
     def keyed(self, value: dict[Any, Any]) -> None:
         for key in sorted(value):
-            self.out += (key, self.refer(value[key]))
+            one = value[key]
+            self.out += (key, one if type(one) in _ATOMS else self.refer(one))
         self.out.append(None)
 
     def listed(self, value: list[Any] | tuple[Any, ...]) -> None:
         if value and type(value[0]) is Vma:
             # In which order mappings are looked through makes no difference.
             value = sorted(value, key=_start)
-        self.out += [self.refer(one) for one in value]
+        self.out += [one if type(one) in _ATOMS else self.refer(one) for one in value]
         self.out.append(None)
 
     def memory(self, value: Memory) -> None:
