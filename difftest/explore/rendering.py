@@ -68,8 +68,8 @@ def _closing(explored: Sequence[Explored], scenario: Scenario) -> Iterator[str]:
     )
     yield f"Bounded: {threads} with {ops}, {blocks}; {preemptions}; {reduction}."
     yield (
-        "A step goes from one point where the model's kernel may sleep, fault or take a lock to "
-        "the next."
+        "A step goes from one point where the model may sleep, fault or take a lock to the next; "
+        "inside it nothing is interleaved."
     )
     states = sum(one.result.states for one in explored)
     schedules = sum(one.result.schedules for one in explored)

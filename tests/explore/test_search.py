@@ -264,13 +264,3 @@ def test_a_model_that_hides_an_iterator_is_refused() -> None:
     next(execution.threads[0].running)  # type: ignore[arg-type]
     with pytest.raises(RigError, match="stops inside a `for`"):
         search.local(execution.threads[0])
-
-
-def test_shared_state_that_nobody_traces_is_never_silently_changed() -> None:
-    from difftest.explore.tracing import TRACED, Keyed  # noqa: PLC0415
-
-    traced = Keyed({1: 2})
-    traced.__class__ = TRACED[Keyed]
-    with pytest.raises(NotImplementedError):
-        traced.clear()
-    assert traced == {1: 2}
