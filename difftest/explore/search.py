@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from difftest.errors import RigError
 from difftest.explore.execution import Execution
 from difftest.explore.fingerprint import Seen, fingerprint, local
+from difftest.explore.footprints import Footprints
 from difftest.explore.tracing import Effects, Tracer, adopt
 from difftest.explore.violations import BUG, KINDS, Violation, violations
 from difftest.workload.ops import Overcommit
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from difftest.explore.scenario import Scenario
     from difftest.model.code import Code
 
-_NOTHING = Effects()
 _CRASHES = ("crash", "")
 
 
@@ -143,47 +143,6 @@ class _Live:
         return (number, *self._locals[number].standing)
 
 
-class _Footprints:
-    """What is known of what threads do from where they stand."""
-
-    def __init__(self) -> None:
-        self.next: list[Effects] = []
-        """By place: of the next step."""
-        self.future: list[Effects] = []
-        """By place: of that step and all after it."""
-        self._before: list[set[int]] = []
-        self._places: dict[tuple[object, ...], int] = {}
-        self.version = 0
-
-    def place(self, standing: tuple[object, ...]) -> int:
-        number = self._places.setdefault(standing, len(self._places))
-        if number == len(self.next):
-            self.next.append(_NOTHING)
-            self.future.append(_NOTHING)
-            self._before.append(set())
-        return number
-
-    def learn(self, place: int, effects: Effects, then: int) -> None:
-        """Note a step from a place to the place `then` (-1: to its end)."""
-        known = self.next[place] | effects
-        if known != self.next[place]:
-            self.next[place] = known
-            self.version += 1
-        if then >= 0 and place not in self._before[then]:
-            self._before[then].add(place)
-            self.version += 1
-        self._spread(place, known | (self.future[then] if then >= 0 else _NOTHING))
-
-    def _spread(self, place: int, more: Effects) -> None:
-        todo = [(place, more)]
-        while todo:
-            at, effects = todo.pop()
-            known = self.future[at] | effects
-            if known != self.future[at]:
-                self.future[at] = known
-                todo += [(before, known) for before in self._before[at]]
-
-
 class Search:
     """A scenario on a model. `progress` is told how many states there are, now and then."""
 
@@ -203,7 +162,7 @@ class Search:
         )
         self._crashes = self._tracer.mask(_CRASHES)
         self._nodes: dict[bytes, Node] = {}
-        self._footprints = _Footprints()
+        self._footprints = Footprints()
         self._live: tuple[_Live, Node] | None = None
         self._steps = 0
         self._chosen: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[int, ...]] = {}

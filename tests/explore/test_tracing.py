@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from difftest.backends.model import load
+from difftest.explore import tracing
 from difftest.explore.execution import Execution
 from difftest.explore.fingerprint import fingerprint, local
 from difftest.explore.scenario import bundled
@@ -94,3 +95,14 @@ def test_shared_state_is_never_changed_by_what_is_not_traced() -> None:
     with pytest.raises(NotImplementedError):
         traced.clear()
     assert traced == {1: 2}
+
+
+def test_a_key_that_is_written_counts_for_whoever_reads_all_keys() -> None:
+    tracing._READS.clear()
+    tracing._WRITES.clear()
+    kept = Keyed({1: 2})
+    kept.__class__ = TRACED[Keyed]
+    kept[3] = 4
+    assert sorted(kept) == [1, 3]
+    assert [(kept, 3), (kept, tracing.WHOLE)] == tracing._WRITES
+    assert set(map(repr, tracing._READS)) == {repr((kept, tracing.WHOLE))}
