@@ -50,8 +50,14 @@ def explore(task: Task, progress: Callable[[int], None] = lambda _: None) -> Exp
     try:
         result = Search(task.scenario, code, task.bounds, progress).run()
         witnesses = tuple(witness(task.scenario, code, found) for found in result.found)
-    except (RigError, NotImplementedError) as error:
+    except RigError as error:
         raise RigError(f"{task.scenario.name} with {task.strategy}: {error}") from error
+    except Exception as error:
+        # A strategy's code is anybody's.
+        raise RigError(
+            f"{task.scenario.name} with {task.strategy}: the model raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
     ends: frozenset[bytes] = frozenset()
     return Explored(
         task.scenario, task.strategy, task.bounds, result._replace(ends=ends), witnesses

@@ -190,22 +190,22 @@ class Tracer:
 
     def __init__(self, *, exact_commit: bool) -> None:
         self._bits: dict[tuple[str, Any], int] = {}
-        self._commutes = {("Mm3", "readers"), ("memory.pages", WHOLE)}
+        self._commutes = {("mm", "readers"), ("memory.pages", WHOLE)}
         if not exact_commit:
-            self._commutes.add(("Memory4", "vm_committed_as"))
+            self._commutes.add(("memory", "vm_committed_as"))
 
     def names(self, execution: Execution) -> dict[int, str]:
         """Return the names of what a system has before any thread runs, by identity."""
         system = execution.system
         found = {}
+        known = {id(system): "system", id(system.mm): "mm", id(system.mm.memory): "memory"}
         for number, one in enumerate(set_up_objects(system)):
-            name = f"{type(one).__name__}{number}"
+            name = known.get(id(one), f"{type(one).__name__}{number}")
             found[id(one)] = name
             for field in _fields(one):
                 value = getattr(one, field)
                 if type(value) in (Keyed, Listed):
                     found[id(value)] = f"{name}.{field}"
-        found[id(system.mm.memory.pages)] = "memory.pages"
         return found
 
     def step(
@@ -241,7 +241,7 @@ class Tracer:
         updated |= {key for key in written if key[1] == WHOLE and key not in read}
         if in_flight:
             # While it is open nobody asks how many ioctls hold it.
-            updated |= {key for key in written if key == ("System0", "_in_flight")}
+            updated |= {key for key in written if key == ("system", "_in_flight")}
         return Effects(
             self._masks(read - updated), self._masks(written - updated), self._masks(updated)
         )
@@ -251,7 +251,7 @@ class Tracer:
     ) -> Iterator[tuple[str, Any]]:
         for one, field in accesses:
             name = names.get(id(one))
-            if name != "System0" or field not in _UNSHARED:
+            if name != "system" or field not in _UNSHARED:
                 # What has no name came later: one name for all of its kind.
                 yield name or type(one).__name__, field
 

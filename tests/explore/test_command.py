@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 
 from difftest.cli import cli
+from difftest.errors import RigError
+from difftest.explore import exploring
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from click.testing import Result
 
 
@@ -93,3 +96,15 @@ def test_the_models_of_other_series_are_explored(tmp_path: Path) -> None:
 def test_unknown_series_are_refused(tmp_path: Path) -> None:
     result = explore("race", "--series", "4.19", output=tmp_path)
     assert "there are 5.10, 6.1, 6.12" in str(result.exception)
+
+
+def test_a_fix_that_raises_is_named_and_no_traceback_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("lost")
+
+    monkeypatch.setattr(exploring, "witness", broken)
+    result = explore("race", "--strategy", "unpatched", "--jobs", "1", output=tmp_path)
+    assert isinstance(result.exception, RigError)
+    assert str(result.exception) == "race with unpatched: the model raised KeyError: 'lost'"
