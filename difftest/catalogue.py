@@ -14,6 +14,7 @@ from tabulate import tabulate
 
 from difftest import kernels
 from difftest.errors import UsageError
+from difftest.explore import scenario
 from difftest.facts import chain, facts_of
 from difftest.kernels import trees
 from difftest.rendering import patch_line
@@ -36,6 +37,7 @@ def listing(plugins: Plugins) -> str:
         "reports": [(one.name, _first_line(one)) for one in plugins.reports.values()],
         "backends": [(one.name, _state(one)) for one in plugins.backends.values()],
         "operations": [(op.name, _first_line(op)) for op in OPS],
+        "scenarios": [(one.name, one.about) for one in scenario.bundled().values()],
         "kernels": [
             (one.digest, f"{one.series} {one.flavour}: {', '.join(one.labels)}")
             for one in kernels.list_kernels()
@@ -55,10 +57,14 @@ def description(plugins: Plugins, name: str) -> str:
     ops = {op.name: op for op in OPS}
     if name in ops:
         return _operation(ops[name])
+    scenarios = scenario.bundled()
+    if name in scenarios:
+        return f"{name}: {scenarios[name].about}\n\n{scenario.to_text(scenarios[name])}"
     for kind in (plugins.oracles, plugins.reports, plugins.backends):
         if name in kind:
             return f"{name}\n\n{inspect.getdoc(type(kind[name])) or '(it says nothing)'}\n"
-    known = [*plugins.strategies, *plugins.oracles, *plugins.reports, *plugins.backends, *ops]
+    known = [*plugins.strategies, *plugins.oracles, *plugins.reports, *plugins.backends]
+    known += [*ops, *scenarios]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UsageError(f"nothing is called {name!r}: {hint}`difftest list` lists all there is")

@@ -17,6 +17,7 @@ from difftest import catalogue, conform, coverage, doctor, kernels, kills, plugi
 from difftest import replay as replaying
 from difftest import selftest as selftesting
 from difftest.errors import DifftestError, PluginError
+from difftest.explore import command as exploring
 from difftest.facts import MODEL
 from difftest.kernels import trees
 from difftest.settings import Mutants
@@ -339,6 +340,71 @@ def replay(
         for one in replays:
             click.echo(f"\nConsole of {one.strategy} on {one.backend}:\n{one.console}", nl=False)
     sys.exit(int(any(one.failed for one in replays)))
+
+
+@cli.command("explore")
+@click.argument("names", metavar="[SCENARIO|FILE]...", nargs=-1)
+@_strategy
+@click.option(
+    "--series", default=kernels.DEFAULT, show_default=True, help="The kernel series of the model."
+)
+@click.option(
+    "--preemptions", type=click.IntRange(min=0), metavar="K",
+    help="At most K switches away from a thread that could go on in its operation; without it, any "
+    "number. With it, no order is left out as equivalent.",
+)  # fmt: skip
+@click.option(
+    "--max-states", "states", type=click.IntRange(min=1), default=200_000, show_default=True,
+    help="Where to cut off.",
+)  # fmt: skip
+@click.option(
+    "--no-reduction", is_flag=True, help="Leave no order out: slower, the same final states."
+)
+@click.option(
+    "--replay", "schedules", multiple=True, type=click.File(encoding="utf-8"), metavar="FILE",
+    help="Play a schedule that was left as a witness, step by step (repeatable).",
+)  # fmt: skip
+@_jobs
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("runs/explore"),
+    show_default=True, help="Where to leave a witness of each violation.",
+)  # fmt: skip
+@_skip
+def explore_(
+    names: tuple[str, ...],
+    strategies: tuple[str, ...],
+    series: str,
+    preemptions: int | None,
+    states: int,
+    no_reduction: bool,  # noqa: FBT001 - click passes it by keyword
+    schedules: tuple[Any, ...],
+    jobs: int,
+    output: Path,
+    skip: tuple[str, ...],
+) -> None:
+    """Try every interleaving of small scenarios on the model.
+
+    A scenario has threads that run operations side by side. Bundled ones are named in `difftest
+    list`; a file has the text of one. Without any: all bundled ones. Without --strategy: all. A
+    violation leaves a witness: a workload that `difftest replay` plays on kernels, too, or, where
+    it takes a preemption that no workload can make, a schedule for --replay.
+
+    Exit status: 0 no strategy violates anything; 1 one does; 2 bad usage, or the rig failed;
+    130 interrupted. What was cut off is no violation, and no proof either.
+    """
+    asked = exploring.Request(
+        names, strategies, series, preemptions, states, not no_reduction, jobs, output
+    )
+    loaded = plugins.load(skip)
+    if schedules:
+        read = [(one.name, one.read()) for one in schedules]
+        outcome = exploring.replay(loaded, asked, read)
+    else:
+        outcome = exploring.run(loaded, asked)
+    click.echo(outcome.text, nl=False)
+    if outcome.interrupted:
+        sys.exit(INTERRUPTED)
+    sys.exit(int(outcome.violated))
 
 
 @cli.command()

@@ -41,6 +41,7 @@ def test_the_wheel_holds_the_four_packages_whole(tmp_path: Path) -> None:
         "difftest/kernels/patches/6.1/baseline.patch",
         "difftest/kernels/reach/6.1.toml",
         "difftest/py.typed",
+        "difftest/scenarios/race.scenario",
         "difftest/schema/result-1.json",
         "reports/html.css",
         "reports/html.jinja",

@@ -61,16 +61,17 @@ class ModelBackend:
         return "no model patch" if strategy.model_patch_for(self._series) is None else ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
-        return load(self._patches(chain)).digest()
+        return load(self.patches(chain)).digest()
 
     def platform(self) -> str:
         return ""
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[ModelRunner]:
-        yield ModelRunner(load(self._patches(chain)))
+        yield ModelRunner(load(self.patches(chain)))
 
-    def _patches(self, chain: Sequence[Strategy]) -> tuple[tuple[str, str], ...]:
+    def patches(self, chain: Sequence[Strategy]) -> tuple[tuple[str, str], ...]:
+        """Return the patches, (name, text), that make the model that of a strategy, in order."""
         series = code.ROOT / "series" / f"{self._series}.patch"
         own = series.read_text(encoding="utf-8") if series.exists() else ""
         fixes = [(f"strategy {one.name}", one.model_patch_for(self._series) or "") for one in chain]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TypeAlias, TypeVar
@@ -54,8 +54,17 @@ class Fault:
     address: int
 
 
-#: Where a function may sleep, it yields the name of what it waits for; where it faults, a Fault.
-Stop: TypeAlias = str | Fault
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A task wants a lock: it may go on only while `free()`, and takes the lock as it does."""
+
+    name: str
+    free: Callable[[], bool]
+
+
+#: Where a function may sleep, it yields the name of what it waits for; where it faults, a Fault;
+#: where it takes a lock that somebody else may hold meanwhile, a Wait.
+Stop: TypeAlias = str | Fault | Wait
 T = TypeVar("T")
 #: A kernel function that may stop.
 May: TypeAlias = Generator[Stop, None, T]

@@ -78,6 +78,8 @@ class Inode:
     i_size: int = 0
     i_blocks: int = 0
     i_mapping: AddressSpace = field(default_factory=AddressSpace)
+    i_rwsem: bool = False
+    """Whether it is held for writing."""
     flags: int = VM_NORESERVE
     alloced: int = 0
     swapped: int = 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from difftest.model.kernel import EBADF, EINVAL, ENOMEM, PAGE_SIZE, May
+from difftest.model.memory import inode_lock, inode_unlock, mmap_write_lock
 from difftest.model.objects import (
     VM_SHARED,
     VM_WRITE,
@@ -94,12 +95,18 @@ class System:
         """Map a file, or memory without one, and watch it for missing pages."""
         start = MAP_BASE + len(self.maps) * STRIDE
         self.maps.append(Area(start, pages * PAGE_SIZE))
-        self.remap(len(self.maps) - 1, file, offset, shared=shared)
+        self._map(len(self.maps) - 1, file, offset, shared=shared)
+        self._register(len(self.maps) - 1)
 
-    def remap(self, number: int, file: int | None, offset: int = 0, *, shared: bool) -> int:
-        """Map something over a mapping, or where it was, and watch that."""
+    def remap(self, number: int, file: int | None, offset: int = 0, *, shared: bool) -> May[int]:
+        """Map something over a mapping, or where it was, and watch that: two calls."""
+        yield from mmap_write_lock(self.mm)
+        self._map(number, file, offset, shared=shared)
+        return (yield from self.register(number))
+
+    def _map(self, number: int, file: int | None, offset: int, *, shared: bool) -> None:
         area = self.maps[number]
-        self.munmap(number)
+        self._munmap(number)
         inode = None if file is None else self.files[file]
         if shared and not inode:
             # shmem_zero_setup(): its pages are accounted for when it is mapped.
@@ -109,13 +116,35 @@ class System:
         self.code.mmap.mmap(
             Vma(self.mm, area.start, area.start + area.length, flags, inode, offset)
         )
-        return self.register(number)
 
     def used(self) -> int:
         return self.sb.used_blocks
 
     def pwrite(self, inode: Inode, page: int, tags: Sequence[int]) -> May[int]:
-        """generic_perform_write(): whole pages, up to the first that fails."""
+        """Write whole pages, up to the first that fails."""
+        yield from inode_lock(inode)
+        ret = yield from self._perform_write(inode, page, tags)
+        inode_unlock(inode)
+        return ret
+
+    def fill(self, tags: Sequence[int]) -> May[int]:
+        """Append to the filler. Its lock is that of its file position, too."""
+        yield from inode_lock(self.filler)
+        ret = yield from self._perform_write(self.filler, self.filler_pages, tags)
+        self.filler_pages += max(0, ret) // PAGE_SIZE
+        inode_unlock(self.filler)
+        return ret
+
+    def free(self, pages: int) -> May[int]:
+        """Cut pages off the filler, as far as it has them."""
+        yield from inode_lock(self.filler)
+        self.filler_pages = max(0, self.filler_pages - pages)
+        ret = self._setattr_size(self.filler, self.filler_pages)
+        inode_unlock(self.filler)
+        return ret
+
+    def _perform_write(self, inode: Inode, page: int, tags: Sequence[int]) -> May[int]:
+        """generic_perform_write()."""
         written = 0
         while written < len(tags):
             ret = yield from self.code.shmem.shmem_write_page(
@@ -130,18 +159,30 @@ class System:
         ret: int = self.code.shmem.shmem_getattr(inode, self.mm.memory)
         return ret
 
-    def ftruncate(self, inode: Inode, pages: int) -> int:
+    def ftruncate(self, inode: Inode, pages: int) -> May[int]:
+        yield from inode_lock(inode)
+        ret = self._setattr_size(inode, pages)
+        inode_unlock(inode)
+        return ret
+
+    def _setattr_size(self, inode: Inode, pages: int) -> int:
         ret: int = self.code.shmem.shmem_setattr_size(inode, pages * PAGE_SIZE, self.mm.memory)
         return ret
 
-    def punch_hole(self, inode: Inode, page: int, pages: int) -> int:
+    def punch_hole(self, inode: Inode, page: int, pages: int) -> May[int]:
+        yield from inode_lock(inode)
         ret: int = self.code.shmem.shmem_punch_hole(inode, page, page + pages, self.mm.memory)
+        inode_unlock(inode)
         return ret
 
-    def munmap(self, number: int) -> int:
+    def munmap(self, number: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
+        self._munmap(number)
+        return 0
+
+    def _munmap(self, number: int) -> None:
         self.code.mmap.munmap(self.mm, self.maps[number].start)
         self._evict_shared()
-        return 0
 
     def _evict_shared(self) -> None:
         """Delete the files of shared memory that nobody maps, or holds, any more."""
@@ -150,7 +191,8 @@ class System:
             self._shared.remove(inode)
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
 
-    def mremap(self, number: int) -> int:
+    def mremap(self, number: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         area = self.maps[number]
         to = area.start ^ OTHER_PLACE
         ret: int = self.code.mmap.mremap(self.mm, area.start, to)
@@ -158,11 +200,13 @@ class System:
             area.start = to
         return ret
 
-    def mprotect(self, number: int, *, write: bool) -> int:
+    def mprotect(self, number: int, *, write: bool) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         ret: int = self.code.mmap.mprotect(self.mm, self.maps[number].start, write=write)
         return ret
 
-    def mlock(self, number: int) -> int:
+    def mlock(self, number: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         ret: int = self.code.mmap.mlock_onfault(self.mm, self.maps[number].start)
         return ret
 
@@ -176,7 +220,8 @@ class System:
         self.mm.memory.total_swap_pages = SWAP_PAGES
         return 0
 
-    def fork(self) -> int:
+    def fork(self) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         self._children.append(self.code.mmap.fork(self.mm))
         return 0
 
@@ -185,7 +230,11 @@ class System:
         memory.commit_limit = memory.vm_committed_as + leave
         return 0
 
-    def register(self, number: int) -> int:
+    def register(self, number: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
+        return self._register(number)
+
+    def _register(self, number: int) -> int:
         if not self._destination_open:
             return -EBADF
         area = self.maps[number]
@@ -194,7 +243,8 @@ class System:
         )
         return ret
 
-    def unregister(self, number: int) -> int:
+    def unregister(self, number: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         if not self._destination_open:
             return -EBADF
         area = self.maps[number]

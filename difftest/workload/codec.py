@@ -46,7 +46,7 @@ from difftest.workload.ops import (
 from difftest.workload.workload import Kind, Map, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _BY_NAME = {op.name: op for op in OPS}
 #: The lines before the first operation, and their words.
@@ -78,16 +78,23 @@ def fields_of(op: type[Op]) -> tuple[str, ...]:
 
 def to_text(workload: Workload) -> str:
     """Return the text form, lines that end in a newline."""
-    lines = [f"mount blocks={workload.blocks}"]
-    lines += [f"file pages={pages}" for pages in workload.files]
-    lines += [f"memfd pages={pages}" for pages in workload.memfds]
-    lines += [_line_of_map(one) for one in workload.maps]
+    lines = set_up_lines(workload.blocks, workload.files, workload.memfds, workload.maps)
     for op in workload.steps:
         lines.append(line_of(op))
         for actions in op.windows:
             lines.append("  window")
             lines += [f"    {line_of(action)}" for action in actions]
     return "\n".join(lines) + "\n"
+
+
+def set_up_lines(
+    blocks: int, files: Sequence[int], memfds: Sequence[int], maps: Sequence[Map]
+) -> list[str]:
+    """Return the lines before the first operation."""
+    lines = [f"mount blocks={blocks}"]
+    lines += [f"file pages={pages}" for pages in files]
+    lines += [f"memfd pages={pages}" for pages in memfds]
+    return lines + [_line_of_map(one) for one in maps]
 
 
 def size(text: str) -> tuple[int, int]:
@@ -111,10 +118,10 @@ def from_text(text: str, source: str = "workload") -> Workload:
 
     Empty lines and lines that begin with # are skipped. Raises UsageError, which names the line.
     """
-    return _Reader(source).read(text.splitlines())
+    return Reader(source).read(text.splitlines())
 
 
-class _Reader:
+class Reader:
     """Reads line by line; what it has so far is what later lines may refer to."""
 
     def __init__(self, source: str) -> None:
@@ -136,7 +143,7 @@ class _Reader:
         for self.number, self.line in enumerate(lines, 1):
             words = self.line.split()
             if words and not words[0].startswith("#"):
-                self._read_line(len(self.line) - len(self.line.lstrip(" ")), words)
+                self.read_line(len(self.line) - len(self.line.lstrip(" ")), words)
                 count += 1
         self._close()
         if self.blocks is None:
@@ -165,13 +172,13 @@ class _Reader:
     def _files(self) -> int:
         return len(self.files) + len(self.memfds)
 
-    def _read_line(self, blanks: int, words: list[str]) -> None:
+    def read_line(self, blanks: int, words: list[str]) -> None:
         match blanks, words[0]:
             case 0, name if name in SETUP:
-                self._set_up(name, words[1:])
+                self.set_up(name, words[1:])
             case 0, _:
                 self._close()
-                self.steps.append(self._op(words))
+                self.steps.append(self.op(words))
                 if isinstance(self.steps[-1], IN_WINDOW):
                     self.wrong(f"{words[0]} stands in a window of the copy that it is about")
             case 2, "window" if len(words) == 1:
@@ -181,7 +188,7 @@ class _Reader:
             case 4, _ if self.windows:
                 if self.windows[-1] and isinstance(self.windows[-1][-1], ENDS_WINDOW):
                     self.wrong(f"{self.windows[-1][-1].name} ends its window")
-                self.windows[-1].append(self._op(words))
+                self.windows[-1].append(self.op(words))
                 if isinstance(self.windows[-1][-1], Copying | CopyWp | Resume):
                     self.wrong(f"{words[0]} cannot stand in a window")
             case _:
@@ -209,7 +216,7 @@ class _Reader:
                 self.wrong(f"{field} must be a number in `{usage}`")
         return values
 
-    def _set_up(self, name: str, words: list[str]) -> None:
+    def set_up(self, name: str, words: list[str]) -> None:
         if self.steps:
             self.wrong("set-up comes before the first operation")
         fields = SETUP[name]
@@ -242,7 +249,7 @@ class _Reader:
         if number >= count:
             self.wrong(f"there is no {what} {number}: the workload has {count}")
 
-    def _op(self, words: list[str]) -> Op:
+    def op(self, words: list[str]) -> Op:
         kind = _BY_NAME.get(words[0])
         if kind is None:
             self.wrong(f"unknown operation; known: {', '.join(_BY_NAME)}")
