@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from difftest.strategy import Strategy
 
 MEMORY = 256
-"""MiB of the guest. The tests hold a few areas of SIZE, and threads' stacks; those of 6.12 two areas
-of 32, and as much in huge pages where a kernel has them."""
+"""MiB of the guest. The tests hold a few areas of SIZE, and threads' stacks; those of 6.12 two of 32,
+and as much in huge pages where a kernel has them."""
 
 PATIENCE = 240.0
 """Seconds for one test. Each takes 1 to 5 on a processor of its own, all of 6.12 in QEMU 25."""
