@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +11,16 @@ import strategies
 from difftest import kernels, plugins, selftest
 from difftest.backends import console
 from difftest.backends.model import ModelBackend
-from difftest.backends.program import Ended
+from difftest.backends.program import Ended, Program
 from difftest.backends.qemu import QemuBackend
 from difftest.backends.uml import UmlBackend
 from difftest.errors import UsageError
+from difftest.guest.build import STATIC, launcher
 from difftest.selftest import SELFTESTS, Came, Report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from difftest.backends.guest import GuestBackend
     from difftest.strategy import Strategy
 
@@ -75,7 +79,7 @@ def test_a_test_passes_only_by_its_own_status_and_last_words(
 
 def test_a_test_that_does_not_end_is_unknown() -> None:
     report = judged(BOUNCES, given_up=True)
-    assert (report.came, report.why) == (Came.UNKNOWN, "no end in 120 s")
+    assert (report.came, report.why) == (Came.UNKNOWN, f"no end in {selftest.PATIENCE:.0f} s")
 
 
 def test_what_a_test_leaves_out_is_told() -> None:
@@ -129,6 +133,27 @@ def test_without_a_kernel_there_is_nothing_to_test() -> None:
 def test_every_series_has_tests_of_shared_memory() -> None:
     assert SELFTESTS.keys() == kernels.SERIES.keys()
     assert all(any("shmem" in one.arguments for one in tests) for tests in SELFTESTS.values())
+
+
+def test_every_test_has_last_words_so_that_none_passes_unrun() -> None:
+    assert all(one.last_words for tests in SELFTESTS.values() for one in tests)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("arguments", [(), ("one", "two")])
+def test_a_test_is_started_with_its_arguments_and_its_status_told(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    source = tmp_path / "test.c"
+    source.write_text("int main(int argc) { return 40 + argc; }")
+    subprocess.run([*STATIC, "-w", "-o", tmp_path / "test", source], check=True)
+    program = Program(
+        init=launcher(),
+        arguments=(str(len(arguments)), *arguments),
+        files={"/test": tmp_path / "test"},
+    )
+    ended = KERNELS["uml:6.1"].boot([KNOWN["release_page"]], program)
+    assert f'{{"exit":{41 + len(arguments)},"signal":0}}' in ended.console
 
 
 def ran(backend: str, *chosen: Strategy) -> dict[tuple[str, str], Report]:
