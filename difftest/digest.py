@@ -65,6 +65,21 @@ class Row(NamedTuple):
         return f"<{self.bound}" if self.bound else ""
 
 
+def wrapped(text: str, width: int, indent: str = "", first: str | None = None) -> list[str]:
+    """Return text in lines of at most `width`, the first with an indent of its own.
+
+    A word that is too long for a line stands on one of its own: names and paths stay whole.
+    """
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def rows(result: Result) -> list[Row]:
     """Return a row for each strategy, the best first, those that are ruled out last."""
     order = {name: place for place, name in enumerate(result.decision.order)}
@@ -153,7 +168,7 @@ def _column(fails: Iterable[str], width: int) -> str:
         if lines and len(joined) <= width:
             lines[-1] = joined
         else:
-            lines += textwrap.wrap(entry, width, break_long_words=False, break_on_hyphens=False)
+            lines += wrapped(entry, width)
     return "\n".join(lines) or "nothing"
 
 

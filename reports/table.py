@@ -45,15 +45,8 @@ class TableReport:
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _wrap(text: str, indent: str = "", first: str | None = None, width: int = WIDTH) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _wrap(text: str, indent: str = "", first: str | None = None) -> list[str]:
+    return digest.wrapped(text, WIDTH, indent, first)
 
 
 def _notes(result: Result) -> Iterator[str]:
