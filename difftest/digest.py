@@ -38,6 +38,9 @@ LEGEND = (
     "rate is below the bound (95 %)."
 )
 
+#: How remarks on bugs begin that no strategy touches.
+OTHER_BUG = "another bug"
+
 #: No column of failures is narrower than this: most entries fit.
 _NARROW = 20
 
@@ -193,7 +196,7 @@ def remarks(result: Result) -> list[str]:
         key = text.replace(f" on {backend}", " on {}", 1) if backend else text
         said.setdefault(key, []).append(backend)
     merged = [text.replace("{}", listing(names), 1) for text, names in said.items()]
-    return sorted(merged, key=lambda text: not text.startswith("another bug"))
+    return sorted(merged, key=lambda text: not text.startswith(OTHER_BUG))
 
 
 def evidence(result: Result, strategy: StrategyResult) -> str:

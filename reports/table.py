@@ -75,11 +75,13 @@ def _ruled_out(result: Result, run: str) -> Iterator[str]:
 
 
 def _remarks(result: Result) -> Iterator[str]:
+    """Tell of bugs that no fix touches; of what oracles only inform about, that there is such."""
     found = digest.remarks(result)
-    for text in found[:_REMARKS]:
+    told = [text for text in found if text.startswith(digest.OTHER_BUG)][:_REMARKS]
+    for text in told:
         yield from _wrap(text, "  ", "Besides: ")
-    if more := found[_REMARKS:]:
-        yield f"Besides: {len(more)} more."
+    if more := len(found) - len(told):
+        yield f"{'Besides' if not told else 'Also'}: {more} remarks, in the other formats."
     if found:
         yield ""
 

@@ -6,7 +6,7 @@ from made import HUNG, NAIVE_HOLD, RELEASE_PAGE, UNPATCHED, campaign, crowd, run
 from msgspec.structs import replace
 
 from difftest.assemble import result_of
-from difftest.result import Kind
+from difftest.result import Kind, OtherBug
 from difftest.tally import Tally
 from reports.table import TableReport
 
@@ -120,8 +120,14 @@ def test_who_did_it_stands_beside_the_evidence() -> None:
     assert flat(page).count("(who: allocated by x < y)") == 1
 
 
-def test_of_many_remarks_the_first_are_told() -> None:
+def test_other_bugs_are_told_and_other_remarks_counted() -> None:
     kinds = tuple(Kind("odd", "model", "content", f"kind {n}", 100, n) for n in range(9))
     page = TableReport().render(replace(WHOLE, kinds=kinds))
-    assert "\nBesides: content: odd on model: kind 0: 0 of 100 (<3.0 %)\n" in page
-    assert "\nBesides: 6 more.\n\nControls: " in page
+    assert "\nBesides: 9 remarks, in the other formats.\n\nControls: " in page
+    bugs = tuple(
+        OtherBug("content", backend, ("unpatched",), 5, 0, 3, "", "zeros")
+        for backend in WHOLE.backends
+    )
+    page = flat(TableReport().render(replace(WHOLE, kinds=kinds, other_bugs=bugs)))
+    assert "Besides: another bug of the kernel that no fix here touches: unpatched and" in page
+    assert "Also: 9 remarks, in the other formats. Controls: " in page
