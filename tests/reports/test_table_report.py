@@ -154,6 +154,16 @@ def test_each_strategy_is_introduced_with_what_it_stands_on_and_equals() -> None
     parts = campaign()
     parts.built = {(name, "uml:6.1"): "hash" for name in ("release_page", "remove_bug_on")}
     page = flat(TableReport().render(result_of(parts)))
-    assert "release_page mends it. (+3 -1 lines; the same kernel as remove_bug_on)" in page
-    assert "unacct_before_return mends it. (+2 -0 lines; on top of naive_hold)" in page
+    assert (
+        "release_page mends it. (+3 -1 lines; for 6.1; applied without fuzz to 6.1; "
+        "the same kernel as remove_bug_on)"
+    ) in page
+    assert "unacct_before_return mends it. (+2 -0 lines; for 6.1; on top of naive_hold)" in page
     assert "unpatched: unpatched mends it. remove_bug_on:" in page
+
+
+def test_where_a_strategy_does_not_apply_the_table_has_the_reason() -> None:
+    late = strategy("late", added=["x"], does_not_apply={"6.1": "what it changes came with 6.2"})
+    parts = campaign(strategies=[*BUNDLED, late])
+    page = flat(TableReport().render(result_of(parts)))
+    assert page.count("late what it changes came with 6.2") == 2
