@@ -22,7 +22,7 @@ from difftest.comparison import (
 from difftest.conformance import conformance
 from difftest.decision import decide
 from difftest.errors import StoreError
-from difftest.facts import facts_of, is_model, misfit, patches_of
+from difftest.facts import applied, facts_of, is_model, misfit, patches_of
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
 from difftest.reached import Key, exercises
 from difftest.result import (
@@ -90,9 +90,14 @@ def result_of(parts: Parts) -> Result:
     refused: dict[str, dict[str, str]] = {}
     for (name, backend), reason in parts.refusals().items():
         refused.setdefault(name, {})[backend] = reason
+    made: dict[str, list[str]] = {}
+    for name, backend in parts.kernels():
+        made.setdefault(name, []).append(backend)
     facts = {
         one.name: replace(
-            facts_of(one, known, settings.backends), refused=refused.get(one.name, {})
+            facts_of(one, known, settings.backends),
+            refused=refused.get(one.name, {}),
+            applied=applied(made.get(one.name, ())),
         )
         for one in strategies
     }
@@ -153,6 +158,7 @@ def result_of(parts: Parts) -> Result:
             function=one.function,
             reference=one.reference,
             weakness=one.weakness,
+            history=one.history,
             base=one.base,
             patch=facts[one.name],
             ruled_out=ruled_out(one.name, facts[one.name], telling, against, attacks),

@@ -13,12 +13,14 @@ from tabulate import tabulate
 
 from difftest import kernels
 from difftest.errors import UsageError
+from difftest.facts import chain, facts_of
 from difftest.kernels import trees
+from difftest.rendering import patch_line
 from difftest.workload.codec import fields_of
 from difftest.workload.ops import OPS, Op
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 def listing(plugins: Plugins) -> str:
     """Return all there is, in sections, a line each."""
     sections = {
-        "strategies": [(one.name, one.claim) for one in plugins.strategies.values()],
+        "strategies": [(one.name, _claim(one)) for one in plugins.strategies.values()],
         "oracles": [(one.name, one.question) for one in plugins.oracles.values()],
         "reports": [(one.name, _first_line(one)) for one in plugins.reports.values()],
         "backends": [(one.name, _state(one)) for one in plugins.backends.values()],
@@ -48,7 +50,7 @@ def listing(plugins: Plugins) -> str:
 def description(plugins: Plugins, name: str) -> str:
     """Return all that is known of one strategy, oracle, report, backend or operation."""
     if name in plugins.strategies:
-        return "\n".join(_strategy(plugins.strategies[name]))
+        return "\n".join(_strategy(plugins.strategies[name], plugins.strategies))
     ops = {op.name: op for op in OPS}
     if name in ops:
         return _operation(ops[name])
@@ -87,21 +89,45 @@ def _operation(op: type[Op]) -> str:
     return f"{words}\n\n{inspect.getdoc(op)}\n"
 
 
-def _strategy(one: Strategy) -> Iterator[str]:
-    facts = {
+def _claim(one: Strategy) -> str:
+    gaps = [f"not for {series}: {why}" for series, why in one.does_not_apply.items()]
+    return " ".join([one.claim, *(f"({gap})" for gap in gaps)])
+
+
+def _strategy(one: Strategy, known: Mapping[str, Strategy]) -> Iterator[str]:
+    rows = {
         "claim": one.claim,
         "changes": one.function,
         "see": one.reference,
         "weakness": one.weakness,
+        "history": one.history,
         "stands on": one.base or "",
+        "its patch": patch_line(facts := facts_of(one, known)),
+        "applies to": ", ".join(_applied(one, known, facts.series)),
     }
+    rows |= {f"not for {series}": why for series, why in one.does_not_apply.items()}
     yield one.name
     yield ""
-    yield tabulate([row for row in facts.items() if row[1]], tablefmt="plain")
+    yield tabulate([row for row in rows.items() if row[1]], tablefmt="plain")
     for series, patch in one.kernel_patches.items():
         yield ""
-        yield from _side_by_side(f"kernel {series}", patch, "model", one.model_patch)
+        yield from _side_by_side(
+            f"kernel {series}", patch, f"model of {series}", one.model_patch_for(series)
+        )
     yield ""
+
+
+def _applied(one: Strategy, known: Mapping[str, Strategy], series: Sequence[str]) -> Iterator[str]:
+    """Yield the series that take a strategy's patches without fuzz, and those that do not.
+
+    Nothing is said of one whose source is not here.
+    """
+    for name in series:
+        links = chain(one, known)
+        patches = [kernels.Patch(link.name, link.kernel_patches[name]) for link in links]
+        why = kernels.misfit(name, patches)
+        if why is not None:
+            yield f"{name} (it does not: {' '.join(why.split())})" if why else f"{name} exactly"
 
 
 def _side_by_side(left: str, patch: str, right: str, other: str | None) -> Iterator[str]:

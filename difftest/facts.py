@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from unidiff.patch import PatchSet
 
 from difftest.errors import PluginError
-from difftest.kernels.series import DEFAULT, patches_for
+from difftest.functions import touched
+from difftest.kernels.series import DEFAULT, name_in, patches_for
 from difftest.patching import touched_files
 from difftest.result import Patch, PatchFacts
 from difftest.strategy import BASELINE
@@ -65,8 +66,8 @@ def facts_of(
         patches = [(link.name, link.kernel_patches[newest]) for link in links]
     else:
         patches = [(link.name, link.model_patch or "") for link in links]
+    places = touched(sets := [PatchSet(text) for _, text in patches])
     files = [path for name, text in patches for path in touched_files(text, f"strategy {name}")]
-    sets = [PatchSet(text) for _, text in patches]
     return PatchFacts(
         series=tuple(by_age),
         model=model,
@@ -74,6 +75,11 @@ def facts_of(
         added=sum(patch.added for patch in sets),
         removed=sum(patch.removed for patch in sets),
         assertions_removed=_assertions_removed(sets),
+        functions=places.functions,
+        locking=places.locking,
+        returns=places.returns,
+        nameless=places.nameless,
+        does_not_apply={one: why for link in links for one, why in link.does_not_apply.items()},
     )
 
 
@@ -99,6 +105,12 @@ def patches_of(strategy: Strategy, known: Mapping[str, Strategy]) -> tuple[Patch
     )
 
 
+def applied(kernels: Iterable[str]) -> tuple[str, ...]:
+    """Return the series and trees of backends whose kernels were made: patches fit them exactly."""
+    found = {name_in(backend) for backend in kernels if not is_model(backend)} - {""}
+    return tuple(sorted(found, key=_age))
+
+
 def model_of(series: str) -> str:
     """Return the name of the backend that models a kernel series."""
     return MODEL if series == DEFAULT else f"{MODEL}:{series}"
@@ -120,11 +132,13 @@ def misfit(name: str, facts: PatchFacts, backend: str) -> str:
     """
     if name == BASELINE:
         return ""
+    series = patches_for(backend) or (DEFAULT if is_model(backend) else "")
+    if series in facts.does_not_apply:
+        return facts.does_not_apply[series]
     if backend in facts.refused:
         return facts.refused[backend]
     if is_model(backend):
         return "" if facts.model else "no model patch"
-    series = patches_for(backend)
     if series and series not in facts.series:
         return f"no patch for {series}"
     return ""

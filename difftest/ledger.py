@@ -262,14 +262,22 @@ class Ledger:
         """Return how many blocks of the mount all files together should use."""
         return sum(len(book.pages) for book in (*self.files, self.filler) if book.limited)
 
-    def _reclaimed(self) -> int:
+    @property
+    def reclaimed(self) -> int:
+        """Return how many blocks of the mount a wrong fix may have lost: they were reclaimed."""
         return sum(len(book.reclaimed & book.pages.keys()) for book in self.files if book.limited)
 
-    def full(self, book: Book) -> bool:
-        """Whether a file may be refused another page."""
+    def full(self, book: Book, own: Flight | None = None) -> bool:
+        """Whether a file may be refused another page, by the copy `own` if it asks for one.
+
+        A fix may keep memory committed for each copy that is stopped, as it may keep a block.
+        """
         if book.limited and self.used >= self.workload.blocks:
             return True
-        return book.charged and self._limit is not None and self._committed() >= self._limit
+        if not book.charged or self._limit is None:
+            return False
+        kept = sum(one is not own and one.stops > 0 for one in self._flights.values())
+        return self._committed() + kept >= self._limit
 
     def has_room(self, book: Book) -> bool:
         """Whether a file may have another page by what all of them hold.
@@ -381,7 +389,7 @@ class Ledger:
             step,
             self.used,
             self.blocks,
-            kept=self.blocks - self._reclaimed(),
+            kept=self.blocks - self.reclaimed,
             stopped=bool(self._flights),
             full=book is not None and self.full(book),
         )
@@ -436,7 +444,7 @@ class Ledger:
         possible = set(reasons)
         if page in mapping.doubtful:
             possible.add(EEXIST)
-        if fills_file and book and self.full(book):
+        if fills_file and book and self.full(book, flight):
             possible.add(ENOMEM)
         if isinstance(op, ops.Continue):
             # A kernel without UFFDIO_CONTINUE, or a page beyond the end of the file.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Decision,
         Disagreement,
         Kind,
+        PatchFacts,
         Result,
         StrategyResult,
         Witness,
@@ -131,13 +132,35 @@ def strategy_lines(result: Result) -> list[tuple[str, str]]:
     """Return what each strategy claims and how large it is, by its name."""
     lines = []
     for one in result.strategies:
-        facts = [f"+{one.patch.added} -{one.patch.removed} lines"] if one.patch.files else []
+        facts = [line] if (line := patch_line(one.patch)) else []
         if one.base:
             facts.append(f"on top of {one.base}")
         if one.same_kernel_as:
             facts.append(f"the same kernel as {listing(one.same_kernel_as)}")
         lines.append((one.name, f"{one.claim} ({'; '.join(facts)})" if facts else one.claim))
     return lines
+
+
+def patch_line(facts: PatchFacts) -> str:
+    """Return how large a patch is, what it changes, and what it fits; "" if it changes nothing."""
+    if not facts.files:
+        return ""
+    size = f"+{facts.added} -{facts.removed} lines"
+    if facts.functions:
+        size += f" in {listing(facts.functions)}"
+    parts = [size]
+    changed = {"locking": facts.locking, "return values": facts.returns}
+    for what, functions in changed.items():
+        if functions:
+            where = "" if functions == facts.functions else f" of {listing(functions)}"
+            parts.append(f"changes {what}{where}")
+    if facts.nameless:
+        parts.append(f"{facts.nameless} lines in functions that it does not name")
+    if facts.series:
+        parts.append(f"for {listing(facts.series)}")
+    if facts.applied:
+        parts.append(f"applied without fuzz to {listing(facts.applied)}")
+    return "; ".join(parts)
 
 
 def headline(decision: Decision) -> str:

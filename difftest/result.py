@@ -31,8 +31,8 @@ class Full(Record, frozen=True, omit_defaults=False):
 class PatchFacts(Full, frozen=True):
     """What the patches say, with those of the strategies that they stand on.
 
-    `series` are the kernels, `model` the model that all of them fit. Files, lines and assertions
-    are those of the newest series, or of the model patches if there is no kernel patch.
+    `series` are the kernels, `model` the model that all of them fit. Files, lines, functions and
+    assertions are those of the newest series, or of the model patches if there is no kernel patch.
     """
 
     series: tuple[str, ...]
@@ -42,6 +42,20 @@ class PatchFacts(Full, frozen=True):
     removed: int
     assertions_removed: tuple[str, ...]
     """`BUG_ON(page)` and the like: lines that the patch takes out and does not put back."""
+    functions: tuple[str, ...]
+    """Those that have lines added or removed, in the order of the patch."""
+    locking: tuple[str, ...]
+    """Those of them that have lines added or removed which take or give back a lock."""
+    returns: tuple[str, ...]
+    """Those of them that have lines added or removed which return, jump to where they do, or set
+    what is returned."""
+    nameless: int
+    """Lines in functions that the patch does not name: not counted in the three above."""
+    does_not_apply: dict[str, str] = msgspec.field(default_factory=dict)
+    """Why there is no patch for a series, where the strategy says so."""
+    applied: tuple[str, ...] = ()
+    """The series, or trees of a user's own, whose source took the patches in this run, without
+    fuzz."""
     refused: dict[str, str] = msgspec.field(default_factory=dict)
     """Why it was not run, by backend, where a backend said so."""
 
@@ -57,6 +71,7 @@ class Patch(Full, frozen=True):
 class StrategyResult(Full, frozen=True):
     """`ruled_out` says why it cannot be taken, a sentence a reason; empty if it can.
 
+    `history` says what became of the proposal, outside of this run; "" if that is not told.
     `against_base` says what a stacked strategy mends, breaks and leaves of the one it stands on;
     `same_kernel_as` names strategies whose kernels were built from equal source. `patches` are
     those that make it up, target by target, for each in the order of application: those of the
@@ -68,6 +83,7 @@ class StrategyResult(Full, frozen=True):
     function: str
     reference: str
     weakness: str
+    history: str
     base: str | None
     patch: PatchFacts
     ruled_out: tuple[str, ...]

@@ -26,8 +26,10 @@ class StoredStrategy(Record, frozen=True):
     function: str
     reference: str
     weakness: str
+    history: str
     base: str | None
     must_fail: tuple[str, ...]
+    does_not_apply: dict[str, str]
     model_patch: str | None
     series_model_patches: dict[str, str]
     kernel_patches: dict[str, str]
@@ -40,8 +42,10 @@ class StoredStrategy(Record, frozen=True):
             function=strategy.function,
             reference=strategy.reference,
             weakness=strategy.weakness,
+            history=strategy.history,
             base=strategy.base,
             must_fail=strategy.must_fail,
+            does_not_apply=dict(sorted(strategy.does_not_apply.items())),
             model_patch=strategy.model_patch,
             series_model_patches=dict(sorted(strategy.series_model_patches.items())),
             kernel_patches=dict(sorted(strategy.kernel_patches.items())),
@@ -50,6 +54,7 @@ class StoredStrategy(Record, frozen=True):
     def strategy(self) -> Strategy:
         fields = msgspec.structs.asdict(self)
         by_series = {
+            "does_not_apply": MappingProxyType(self.does_not_apply),
             "series_model_patches": MappingProxyType(self.series_model_patches),
             "kernel_patches": MappingProxyType(self.kernel_patches),
         }

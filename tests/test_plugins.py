@@ -64,7 +64,7 @@ def test_a_third_partys_package_shows_in_the_table(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-m", "difftest", "run", "--backend", "model", "--workloads", "300",
-         "--output", tmp_path / "runs"],
+         "--strategy", "unpatched", "--strategy", "lockfix", "--output", tmp_path / "runs"],
         env=os.environ | {"PYTHONPATH": str(site)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

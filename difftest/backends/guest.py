@@ -78,7 +78,8 @@ class GuestBackend(abc.ABC):
 
     def supports(self, strategy: Strategy) -> str:
         if self._patches not in strategy.kernel_patches:
-            return f"no patch for {self._patches}"
+            no_patch = f"no patch for {self._patches}"
+            return strategy.does_not_apply.get(self._patches, no_patch)
         # Of a stacked one this is known when those below it are applied.
         if self._series.like and not strategy.base:
             try:

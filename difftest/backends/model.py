@@ -50,7 +50,9 @@ class ModelBackend:
         return ""
 
     def supports(self, strategy: Strategy) -> str:
-        return "no model patch" if strategy.model_patch is None else ""
+        if self._series in strategy.does_not_apply:
+            return strategy.does_not_apply[self._series]
+        return "no model patch" if strategy.model_patch_for(self._series) is None else ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
         patches = self._patches(chain)
@@ -209,8 +211,8 @@ class Player:
         system = self._system
         filler = system.filler
         return State(
-            files=tuple(_file(inode) for inode in system.files),
-            filler=Filler(filler.i_size // PAGE_SIZE, filler.i_blocks * 512 // PAGE_SIZE),
+            files=tuple(_file(inode, system.st_blocks(inode)) for inode in system.files),
+            filler=Filler(filler.i_size // PAGE_SIZE, system.st_blocks(filler) * 512 // PAGE_SIZE),
             maps=tuple(self._map(area) for area in system.maps),
             mlocked=sum(page.mlock_count > 0 for page in system.mm.memory.pages),
             swapped=sum(pte.swap is not None for pte in system.mm.ptes.values()),
@@ -233,12 +235,12 @@ def _content(pte: Pte | None) -> int | None:
     return held.content if held else 0
 
 
-def _file(inode: Inode) -> File:
+def _file(inode: Inode, st_blocks: int) -> File:
     pages = inode.i_mapping.i_pages
     size = inode.i_size // PAGE_SIZE
     return File(
         size=size,
-        blocks=inode.i_blocks * 512 // PAGE_SIZE,
+        blocks=st_blocks * 512 // PAGE_SIZE,
         cached="".join(
             "1" if isinstance(pages.get(index), Page) else "0" for index in range(MAX_PAGES)
         ),

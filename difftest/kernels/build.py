@@ -8,7 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from difftest.errors import BuildError
+from difftest.errors import BuildError, PatchError
 from difftest.kernels import cache, config, source, tree
 from difftest.progress import progress
 from difftest.toolchain import (
@@ -60,6 +60,21 @@ def digest(series: str, patches: Sequence[Patch], flavour: Flavour) -> str:
         changed = tree.changed_files(with_source, every, work, series)
     parts = (*_base_parts(series, flavour), *(part for item in changed.items() for part in item))
     return _hash(*parts)
+
+
+def misfit(series: str, patches: Sequence[Patch]) -> str | None:
+    """Say why patches do not apply to a series without fuzz, "" if they do; compiles nothing.
+
+    None if the source is not in the cache, so that nobody knows.
+    """
+    if not source.had(series):
+        return None
+    try:
+        with cache.workdir("misfit") as work:
+            tree.changed_files(source.fetch(series), patches, work, series)
+    except PatchError as error:
+        return str(error)
+    return ""
 
 
 def build(series: str, patches: Sequence[Patch], flavour: Flavour, label: str = "") -> cache.Kernel:

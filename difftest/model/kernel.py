@@ -25,10 +25,10 @@ class KernelBug(Exception):  # noqa: N818 - the kernel calls it a BUG
         return str(self)
 
 
-def BUG_ON(condition: object) -> None:
-    """Stop the kernel, in the name of the function that asked."""
+def BUG_ON(condition: object, where: str = "") -> None:
+    """Stop the kernel, in the name of the function that asked, or of `where`."""
     if condition:
-        raise KernelBug(f"BUG at {_caller()}")
+        raise KernelBug(f"BUG at {where or _caller()}")
 
 
 def WARN_ON(condition: object) -> None:

@@ -18,7 +18,8 @@ class Page:
     """A page, which is also its folio.
 
     `content` is the tag that fills it; 0: zeros, -1: a mixture. `mlock_count` counts the locked
-    mappings that map it: with any, it is Mlocked.
+    mappings that map it: with any, it is Mlocked. `private` is its owner's affair, as in the
+    kernel.
     """
 
     content: int = 0
@@ -32,6 +33,7 @@ class Page:
     mlock_count: int = 0
     mapping: AddressSpace | None = None
     index: int = 0
+    private: Inode | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +69,10 @@ class SuperBlock:
 
 @dataclass(slots=True, eq=False)
 class Inode:
-    """A tmpfs file, `struct shmem_inode_info` included."""
+    """A tmpfs file, `struct shmem_inode_info` and `struct file` included.
+
+    `f_count` counts the references besides those of descriptors and mappings.
+    """
 
     i_sb: SuperBlock
     i_size: int = 0
@@ -76,6 +81,7 @@ class Inode:
     flags: int = VM_NORESERVE
     alloced: int = 0
     swapped: int = 0
+    f_count: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -158,6 +164,17 @@ def get_page(page: Page) -> None:
     page.refcount += 1
 
 
+def get_file(file: Inode) -> Inode:
+    file.f_count += 1
+    return file
+
+
+def fput(file: Inode) -> None:
+    """Drop a reference; what the last one ends, ends when the system call returns."""
+    BUG_ON(file.f_count <= 0)
+    file.f_count -= 1
+
+
 def put_page(page: Page) -> None:
     BUG_ON(page.refcount <= 0)
     page.refcount -= 1
@@ -170,7 +187,7 @@ folio_put = put_page
 
 
 def folio_unlock(folio: Page) -> None:
-    BUG_ON(not folio.locked)
+    BUG_ON(not folio.locked, "mm/filemap.c folio_unlock")
     folio.locked = False
 
 

@@ -126,6 +126,10 @@ class System:
             written += 1
         return written * PAGE_SIZE
 
+    def st_blocks(self, inode: Inode) -> int:
+        ret: int = self.code.shmem.shmem_getattr(inode, self.mm.memory)
+        return ret
+
     def ftruncate(self, inode: Inode, pages: int) -> int:
         ret: int = self.code.shmem.shmem_setattr_size(inode, pages * PAGE_SIZE, self.mm.memory)
         return ret
@@ -140,8 +144,9 @@ class System:
         return 0
 
     def _evict_shared(self) -> None:
-        """Delete the files of shared memory that nobody maps any more."""
-        for inode in [one for one in self._shared if not one.i_mapping.i_mmap]:
+        """Delete the files of shared memory that nobody maps, or holds, any more."""
+        unused = [one for one in self._shared if not one.i_mapping.i_mmap and not one.f_count]
+        for inode in unused:
             self._shared.remove(inode)
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
 
@@ -321,6 +326,7 @@ class System:
         ret: int = yield from function(self.mm, self._destination, arg)
         self._in_flight -= 1
         self._release_destination()
+        self._evict_shared()
         self.copy = arg.copy
         return ret
 

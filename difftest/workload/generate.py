@@ -154,7 +154,10 @@ def _others(choose: Choices, shape: Shape) -> list[Op]:
 
 
 #: How a workload may go on, in place of nothing: what is otherwise drawn too seldom to judge it.
-_TAILS = (*(None for _ in range(11)), _again, _again, _reclaimed, _locked, _others)
+_TAILS = (
+    *(None for _ in range(9)),
+    *(_again, _again, _reclaimed, _reclaimed, _locked, _others, _others),
+)
 
 
 def _file(choose: Choices) -> int:

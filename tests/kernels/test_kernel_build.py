@@ -292,3 +292,16 @@ def test_a_real_compiler_error_is_shown() -> None:
         kernels.build("6.1", [Patch("strategy nonsense", text)], UML, "nonsense")
     assert "mm/shmem.c:1:16: error: expected expression" in str(caught.value)
     assert "patches: strategy nonsense" in str(caught.value)
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_what_patches_a_source_takes_is_known_without_a_build(builds: Path) -> None:
+    assert kernels.misfit("6.1", [replacing("second", "other")]) == ""
+    twice = [replacing("second", "other"), replacing("second", "third")]
+    assert "fix third on kernel 6.1 does not apply" in (kernels.misfit("6.1", twice) or "")
+    assert count(builds) == 0
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_what_a_source_that_is_not_here_takes_is_not_known() -> None:
+    assert kernels.misfit("6.1", [replacing("second", "other")]) is None

@@ -2,7 +2,18 @@
 from __future__ import annotations
 
 import pytest
-from made import HUNG, NAIVE_HOLD, RELEASE_PAGE, UNPATCHED, campaign, crowd, run, seen, strategy
+from made import (
+    BUNDLED,
+    HUNG,
+    NAIVE_HOLD,
+    RELEASE_PAGE,
+    UNPATCHED,
+    campaign,
+    crowd,
+    run,
+    seen,
+    strategy,
+)
 from msgspec.structs import replace
 
 from difftest.assemble import result_of
@@ -131,3 +142,9 @@ def test_other_bugs_are_told_and_other_remarks_counted() -> None:
     page = flat(TableReport().render(replace(WHOLE, kinds=kinds, other_bugs=bugs)))
     assert "Besides: another bug of the kernel that no fix here touches: unpatched and" in page
     assert "Also: 9 remarks, in the other formats. Controls: " in page
+
+
+def test_where_a_strategy_does_not_apply_the_table_has_the_reason() -> None:
+    late = strategy("late", added=["x"], does_not_apply={"6.1": "what it changes came with 6.2"})
+    page = flat(TableReport().render(result_of(campaign(strategies=[*BUNDLED, late]))))
+    assert "uml:6.1: what it changes came with 6.2" in page

@@ -90,6 +90,14 @@ def shmem_recalc_inode(inode: Inode, memory: Memory) -> None:
         shmem_inode_unacct_blocks(inode, freed, memory)
 
 
+def shmem_uncharge(inode: Inode, pages: int, memory: Memory) -> None:
+    inode.alloced -= pages
+    inode.i_blocks -= pages * BLOCKS_PER_PAGE
+    shmem_recalc_inode(inode, memory)
+
+    shmem_inode_unacct_blocks(inode, pages, memory)
+
+
 def shmem_add_to_page_cache(
     folio: Page, mapping: AddressSpace, index: int, expected: SwpEntry | None = None
 ) -> May[int]:
@@ -133,6 +141,13 @@ def truncate_inode_folio(folio: Page) -> None:
     folio.refcount += 1
     folio.dirty = False
     filemap_remove_folio(folio)
+
+
+def shmem_getattr(inode: Inode, memory: Memory) -> int:
+    """The `st_blocks` part: what reclaim has freed is seen when somebody looks."""
+    if inode.alloced - inode.swapped != inode.i_mapping.nrpages:
+        shmem_recalc_inode(inode, memory)
+    return inode.i_blocks
 
 
 def shmem_setattr_size(inode: Inode, newsize: int, memory: Memory) -> int:
