@@ -23,6 +23,7 @@ from difftest.rendering import (
     listing,
     percent,
 )
+from difftest.ruling import MISSING
 from difftest.verdict import Value
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ LEGEND = (
     "Failures are of the workloads that could have shown one; where none was seen, the failure "
     "rate is below the bound (95 %)."
 )
+
+#: So many gaps are named; more are counted where a failure decides anyway.
+FEW = 2
 
 #: How remarks on bugs begin that no strategy touches.
 OTHER_BUG = "another bug"
@@ -102,7 +106,7 @@ def _row(result: Result, strategy: StrategyResult) -> Row:
     return Row(
         strategy.name,
         verdict,
-        (*_failures(result, own), *_gaps(result, strategy, own)),
+        _told(_failures(result, own), _gaps(result, strategy, own), fails=_fails(result, cells)),
         percent(max(bounds)) if bounds else "",
         str(unjudged or ""),
     )
@@ -125,6 +129,21 @@ def _failures(result: Result, own: Mapping[str, Sequence[Cell]]) -> list[str]:
             text = f"{oracle} {listing(f'{count} on {name}' for name, count in counts.items())}"
         found.append(f"{text} (ranks it)" if oracle in result.ranking else text)
     return found
+
+
+def _fails(result: Result, cells: Iterable[Cell]) -> bool:
+    """Whether a failure rules the strategy out, whatever else there is."""
+    apart = (*result.informational, *result.ranking)
+    return any(one.verdict is Value.FAIL and one.oracle not in apart for one in cells)
+
+
+def _told(failures: list[str], gaps: list[str], *, fails: bool) -> tuple[str, ...]:
+    """Put failures and gaps together; of one that fails anyway, gaps are only counted."""
+    unknown = [one for one in gaps if " UNKNOWN" in one]
+    if not fails or len(unknown) < FEW:
+        return (*failures, *gaps)
+    rest = [one for one in gaps if one not in unknown]
+    return (*failures, f"{len(unknown)} UNKNOWN", *rest)
 
 
 def _of(oracle: str, own: Mapping[str, Sequence[Cell]]) -> list[Cell]:
@@ -204,8 +223,16 @@ def evidence(result: Result, strategy: StrategyResult) -> str:
     least, _ = leading(result, strategy.name)
     if least is None:
         return next(iter(strategy.ruled_out), "")
-    who = f" (who: {least.culprit})" if least.culprit else ""
-    return f"{least.oracle}: {least.evidence}{who}"
+    return f"{least.oracle}: {least.evidence}"
+
+
+def lacking(result: Result) -> list[StrategyResult]:
+    """Return the strategies that are out only because evidence is missing."""
+    return [
+        one
+        for one in result.strategies
+        if one.ruled_out and all(reason.startswith(MISSING) for reason in one.ruled_out)
+    ]
 
 
 def twins(result: Result) -> list[str]:

@@ -79,7 +79,8 @@ def _decision(result: Result) -> Iterator[str]:
     rest = [*others, *decision.severity, *against_base(result, ruled_out=False)]
     for reason in filter(None, rest):
         yield from _wrap(reason, "  ", "- ")
-    yield ""
+    if any(rest):
+        yield ""
 
 
 def _table(result: Result) -> Iterator[str]:
