@@ -128,7 +128,7 @@ def _again(choose: Choices, shape: Shape) -> list[Op]:
     page = choose.below(shape.maps[number].pages)
     ready = [Remap(number, file, 0), Truncate(file, MAX_PAGES), Punch(file, page, 1)]
     space = Free(choose.between(1, 3))
-    if choose.chance(1, 2):
+    if choose.chance(1, 4):
         return [*ready, Copy(number, page, "M", ((Fill(0),),)), space, Copy(number, page, "M")]
     return [*ready, Fill(0), Copy(number, page, "R"), space, Copy(number, page, "R")]
 
