@@ -143,7 +143,10 @@ def result_of(parts: Parts) -> Result:
         )
         for backend in settings.backends
     }
-    all_cells = [_sharing(cell, bugs[cell.backend], settings.oracles) for cell in all_cells]
+    all_cells = [
+        _sharing(cell, bugs[cell.backend], all_seen[cell.strategy][cell.backend], settings.oracles)
+        for cell in all_cells
+    ]
     all_witnesses = [
         replace(shrunk_witness(one, shrunk), said=_said(one, parts))
         for name, seen in all_seen.items()
@@ -231,13 +234,18 @@ def _said(witness: Witness, parts: Parts) -> dict[str, str]:
     return {backend: line for backend, line in said.items() if line}
 
 
-def _sharing(cell: Cell, bugs: Iterable[Shared], oracles: Sequence[str]) -> Cell:
-    forgiven = [
-        len(bug.forgiven.get(cell.strategy, ()))
-        for bug in bugs
-        if oracles[bug.column] == cell.oracle
-    ]
-    return sharing(cell, sum(forgiven)) if any(forgiven) else cell
+def _sharing(cell: Cell, bugs: Iterable[Shared], seen: Seen, oracles: Sequence[str]) -> Cell:
+    """Return a cell with what of it is a bug that all have.
+
+    A workload that such a one crashes is none that the other oracles were to judge.
+    """
+    forgiven = [(bug, bug.forgiven.get(cell.strategy, frozenset())) for bug in bugs]
+    own = sum(len(numbers) for bug, numbers in forgiven if oracles[bug.column] == cell.oracle)
+    unknown = seen.unknown.get(oracles.index(cell.oracle), set())
+    hidden = sum(len(numbers & unknown) for bug, numbers in forgiven if bug.title)
+    if hidden:
+        cell = replace(cell, runs=cell.runs - hidden, unknown=cell.unknown - hidden)
+    return sharing(cell, own) if own else cell
 
 
 def _forgiven(bugs: Mapping[str, Iterable[Shared]], strategy: str) -> set[tuple[str, int, int]]:

@@ -23,6 +23,7 @@ from difftest.rendering import (
     listing,
     percent,
 )
+from difftest.ruling import MISSING
 from difftest.verdict import Value
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ LEGEND = (
     "Failures are of the workloads that could have shown one; where none was seen, the failure "
     "rate is below the bound (95 %)."
 )
+
+#: So many gaps are named; more are counted where a failure decides anyway.
+FEW = 2
+
+#: How remarks on bugs begin that no strategy touches.
+OTHER_BUG = "another bug"
 
 #: No column of failures is narrower than this: most entries fit.
 _NARROW = 20
@@ -65,6 +72,21 @@ class Row(NamedTuple):
         return f"<{self.bound}" if self.bound else ""
 
 
+def wrapped(text: str, width: int, indent: str = "", first: str | None = None) -> list[str]:
+    """Return text in lines of at most `width`, the first with an indent of its own.
+
+    A word that is too long for a line stands on one of its own: names and paths stay whole.
+    """
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def rows(result: Result) -> list[Row]:
     """Return a row for each strategy, the best first, those that are ruled out last."""
     order = {name: place for place, name in enumerate(result.decision.order)}
@@ -84,7 +106,7 @@ def _row(result: Result, strategy: StrategyResult) -> Row:
     return Row(
         strategy.name,
         verdict,
-        (*_failures(result, own), *_gaps(result, strategy, own)),
+        _told(_failures(result, own), _gaps(result, strategy, own), fails=_fails(result, cells)),
         percent(max(bounds)) if bounds else "",
         str(unjudged or ""),
     )
@@ -107,6 +129,21 @@ def _failures(result: Result, own: Mapping[str, Sequence[Cell]]) -> list[str]:
             text = f"{oracle} {listing(f'{count} on {name}' for name, count in counts.items())}"
         found.append(f"{text} (ranks it)" if oracle in result.ranking else text)
     return found
+
+
+def _fails(result: Result, cells: Iterable[Cell]) -> bool:
+    """Whether a failure rules the strategy out, whatever else there is."""
+    apart = (*result.informational, *result.ranking)
+    return any(one.verdict is Value.FAIL and one.oracle not in apart for one in cells)
+
+
+def _told(failures: list[str], gaps: list[str], *, fails: bool) -> tuple[str, ...]:
+    """Put failures and gaps together; of one that fails anyway, gaps are only counted."""
+    unknown = [one for one in gaps if " UNKNOWN" in one]
+    if not fails or len(unknown) < FEW:
+        return (*failures, *gaps)
+    rest = [one for one in gaps if one not in unknown]
+    return (*failures, f"{len(unknown)} UNKNOWN", *rest)
 
 
 def _of(oracle: str, own: Mapping[str, Sequence[Cell]]) -> list[Cell]:
@@ -153,7 +190,7 @@ def _column(fails: Iterable[str], width: int) -> str:
         if lines and len(joined) <= width:
             lines[-1] = joined
         else:
-            lines += textwrap.wrap(entry, width, break_long_words=False, break_on_hyphens=False)
+            lines += wrapped(entry, width)
     return "\n".join(lines) or "nothing"
 
 
@@ -178,7 +215,7 @@ def remarks(result: Result) -> list[str]:
         key = text.replace(f" on {backend}", " on {}", 1) if backend else text
         said.setdefault(key, []).append(backend)
     merged = [text.replace("{}", listing(names), 1) for text, names in said.items()]
-    return sorted(merged, key=lambda text: not text.startswith("another bug"))
+    return sorted(merged, key=lambda text: not text.startswith(OTHER_BUG))
 
 
 def evidence(result: Result, strategy: StrategyResult) -> str:
@@ -186,8 +223,16 @@ def evidence(result: Result, strategy: StrategyResult) -> str:
     least, _ = leading(result, strategy.name)
     if least is None:
         return next(iter(strategy.ruled_out), "")
-    who = f" (who: {least.culprit})" if least.culprit else ""
-    return f"{least.oracle}: {least.evidence}{who}"
+    return f"{least.oracle}: {least.evidence}"
+
+
+def lacking(result: Result) -> list[StrategyResult]:
+    """Return the strategies that are out only because evidence is missing."""
+    return [
+        one
+        for one in result.strategies
+        if one.ruled_out and all(reason.startswith(MISSING) for reason in one.ruled_out)
+    ]
 
 
 def twins(result: Result) -> list[str]:

@@ -83,12 +83,6 @@ def facts_of(
     )
 
 
-def applied(kernels: Iterable[str]) -> tuple[str, ...]:
-    """Return the series and trees of backends whose kernels were made: patches fit them exactly."""
-    found = {name_in(backend) for backend in kernels if not is_model(backend)} - {""}
-    return tuple(sorted(found, key=_age))
-
-
 def patches_of(strategy: Strategy, known: Mapping[str, Strategy]) -> tuple[Patch, ...]:
     """Return the text of a strategy's patches, and of those it stands on, for each target.
 
@@ -109,6 +103,12 @@ def patches_of(strategy: Strategy, known: Mapping[str, Strategy]) -> tuple[Patch
         for name, text in found[target].items()
         if strategy.name in found[target]
     )
+
+
+def applied(kernels: Iterable[str]) -> tuple[str, ...]:
+    """Return the series and trees of backends whose kernels were made: patches fit them exactly."""
+    found = {name_in(backend) for backend in kernels if not is_model(backend)} - {""}
+    return tuple(sorted(found, key=_age))
 
 
 def model_of(series: str) -> str:

@@ -145,8 +145,9 @@ class Attempt:
 class Returned:
     """An operation that returned; the ledger is as it should be after it. Last of its events.
 
-    `used` blocks are in use by what was reported, `blocks` by what files hold; `stopped`: a copy
-    is. `full`: the file that it is to write to may be refused another page.
+    `used` blocks are in use by what was reported, `blocks` by what files hold, `kept` of those by
+    what was never to be reclaimed; `stopped`: a copy is. `full`: the file that it is to write to
+    may be refused another page.
     """
 
     at: str
@@ -154,6 +155,7 @@ class Returned:
     step: Step
     used: int
     blocks: int
+    kept: int
     stopped: bool
     full: bool
 
@@ -260,6 +262,11 @@ class Ledger:
         """Return how many blocks of the mount all files together should use."""
         return sum(len(book.pages) for book in (*self.files, self.filler) if book.limited)
 
+    @property
+    def reclaimed(self) -> int:
+        """Return how many blocks of the mount a wrong fix may have lost: they were reclaimed."""
+        return sum(len(book.reclaimed & book.pages.keys()) for book in self.files if book.limited)
+
     def full(self, book: Book, own: Flight | None = None) -> bool:
         """Whether a file may be refused another page, by the copy `own` if it asks for one.
 
@@ -282,10 +289,36 @@ class Ledger:
             return False
         return not book.charged or self._limit is None or self._committed() < self._limit
 
-    @property
-    def in_flight(self) -> bool:
-        """Whether a copy is stopped."""
-        return bool(self._flights)
+    def interrupted(self) -> tuple[str, ops.Op] | None:
+        """Return what a kernel that crashed was in, and its place, after `walk`.
+
+        A copy that goes on is meant by its own place, whoever lets it go on.
+        """
+        at = self._interrupted()
+        return (at, self._ops[at][1]) if at else None
+
+    def _interrupted(self) -> str:
+        seen = {one.at for one in self._outcome.trace}
+        following = ""
+        for at in self._ops:
+            window = at.rpartition(".")[0]
+            if at in seen or at in self._flights or (window and window not in seen):
+                continue
+            if window:
+                return at
+            following = at
+            break
+        # Nothing else begins while a copy is in its window: it goes on before what follows.
+        if copy := next((at for at in self._flights if isinstance(self._ops[at][1], ops.Copy)), ""):
+            return copy
+        if not following:
+            return next(iter(self._flights), "")
+        op = self._ops[following][1]
+        if isinstance(op, ops.Resume):
+            begins = [at for at, (_, op) in self._ops.items() if isinstance(op, ops.Begin)]
+            if begins[op.begin] in self._flights:
+                return begins[op.begin]
+        return following
 
     def _committed(self) -> int:
         return sum(len(book.pages) for book in (*self.files, self.filler))
@@ -304,7 +337,7 @@ class Ledger:
         if self._outcome.ending is Ending.FINISHED:
             self._check_complete()
             self._remove()
-        elif flight := self._flights.get(self.interrupted()):
+        elif flight := self._flights.get(self._interrupted()):
             yield self._attempt(flight, flight.page, installed=False)
 
     def _check_complete(self) -> None:
@@ -313,33 +346,6 @@ class Ledger:
             window = at.rpartition(".")[0]
             if at not in seen and (not window or window in seen):
                 raise LookupError(f"the outcome has no result of step {at}")
-
-    def interrupted(self) -> str:
-        """Return the place of what was going on when the trace ended, "" if nothing was.
-
-        A copy that goes on is meant by its own place, whoever lets it go on. To be asked when
-        `walk` is through.
-        """
-        seen = {one.at for one in self._outcome.trace}
-        following = ""
-        for at in self._ops:
-            window = at.rpartition(".")[0]
-            if at in seen or at in self._flights or (window and window not in seen):
-                continue
-            if window:
-                return at
-            following = at
-            break
-        if copy := next((at for at in self._flights if isinstance(self._ops[at][1], ops.Copy)), ""):
-            return copy
-        if not following:
-            return next(iter(self._flights), "")
-        op = self._ops[following][1]
-        if isinstance(op, ops.Resume):
-            begins = [at for at, (_, op) in self._ops.items() if isinstance(op, ops.Begin)]
-            if begins[op.begin] in self._flights:
-                return begins[op.begin]
-        return following
 
     def _flight(self, at: str) -> Flight:
         if at not in self._flights:
@@ -383,6 +389,7 @@ class Ledger:
             step,
             self.used,
             self.blocks,
+            kept=self.blocks - self.reclaimed,
             stopped=bool(self._flights),
             full=book is not None and self.full(book),
         )

@@ -67,7 +67,8 @@ def cell_parts(cell: Cell) -> tuple[str, str, str]:
     rest = f"?{cell.unknown}" if cell.unknown else ""
     rest += f" +{cell.shared}" if cell.shared else ""
     if cell.verdict is Value.UNKNOWN:
-        return "UNKNOWN", f"({cell.reached} of {cell.runs})", rest.strip()
+        count = f"({cell.reached - cell.shared} of {cell.runs - cell.shared})"
+        return "UNKNOWN", count, rest.strip()
     bound = "" if cell.upper_bound is None else f"(<{percent(cell.upper_bound)})"
     return f"{cell.fail - cell.shared}/{cell.reached - cell.shared}", bound, rest.strip()
 
@@ -265,18 +266,30 @@ def remarks(result: Result) -> list[str]:
             f"{bug.oracle} on {bug.backend} alike, in {bug.count} workloads{hidden}; the smallest "
             f"is workload {bug.number}: {bug.evidence}"
         )
-    return lines + [_kind(result, kind) for kind in result.kinds]
+    return lines + _told_apart(result)
+
+
+def _told_apart(result: Result) -> list[str]:
+    """Say what oracles tell apart: of the first strategy all, of the others what they fail."""
+    groups: dict[tuple[str, str, str], list[Kind]] = {}
+    for kind in result.kinds:
+        if kind.fail or kind.strategy == result.strategies[0].name:
+            key = kind.oracle, kind.strategy, kind.backend
+            groups.setdefault(key, []).append(kind)
+    return [
+        f"{oracle}: {strategy} on {backend}: {'; '.join(_kind(result, one) for one in kinds)}"
+        for (oracle, strategy, backend), kinds in groups.items()
+    ]
 
 
 def _kind(result: Result, kind: Kind) -> str:
     """Say how often one of the things that an oracle tells apart was seen, and how often bad."""
-    start = f"{kind.oracle}: {kind.strategy} on {kind.backend}: {kind.kind}"
     if kind.oracle in result.ranking:
-        return f"{start}: {kind.fail} workloads"
-    if kind.fail or kind.reached >= ENOUGH:
-        bound = "" if kind.fail else f" (<{percent(upper_bound(kind.reached))})"
-        return f"{start}: {kind.fail} of {kind.reached}{bound}"
-    return f"{start}: UNKNOWN, {kind.reached} workloads reached it"
+        return f"{kind.kind}, in {kind.fail} workloads"
+    if not kind.fail and kind.reached < ENOUGH:
+        return f"{kind.kind}: UNKNOWN, {kind.reached} workloads reached it"
+    bound = "" if kind.fail else f" (<{percent(upper_bound(kind.reached))})"
+    return f"{kind.kind}: {kind.fail} of {kind.reached}{bound}"
 
 
 def control_lines(result: Result) -> list[Line]:

@@ -96,7 +96,8 @@ class StrategyResult(Full, frozen=True):
 class Cell(Full, frozen=True, rename={"passed": "pass"}):
     """Verdicts of one oracle on one strategy and backend.
 
-    `runs` = pass + fail + unknown, without workloads that the backend has no way to play.
+    `runs` = pass + fail + unknown, without workloads that the backend has no way to play, and
+    those that were not judged because they crash the baseline and every fix alike.
     `reached` counts the runs that were judged and could have shown the failure: fail, and those
     of pass that came to where it shows. `shared` counts the failures that the baseline and every
     fix have alike (difftest/shared.py): what follows is said without those. `upper_bound` is the

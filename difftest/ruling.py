@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: The share of runs that an oracle may leave unjudged on a strategy that is to be recommended.
 #: The rig does fail now and then, but it must not hide more than a rare failure.
 UNKNOWN_LIMIT = 0.01
+#: How reasons begin that no failure, but only silence, is behind.
+MISSING = "Evidence is missing"
 
 
 def own(cell: Cell) -> int:
@@ -81,9 +83,9 @@ def _missing(facts: PatchFacts, its: Sequence[Cell]) -> list[str]:
     """Say what stands in the way of judging a strategy that failed nothing."""
     if not its:
         series = f"for {listing(facts.series)}" if facts.series else "for no kernel"
-        return [f"Evidence is missing: it fits no backend of this run (its patches are {series})."]
+        return [f"{MISSING}: it fits no backend of this run (its patches are {series})."]
     reasons = [
-        f"Evidence is missing: it was not run on {backend}."
+        f"{MISSING}: it was not run on {backend}."
         for backend in dict.fromkeys(cell.backend for cell in its if not cell.runs)
     ]
     for cell in its:
@@ -92,12 +94,12 @@ def _missing(facts: PatchFacts, its: Sequence[Cell]) -> list[str]:
         if cell.unknown > UNKNOWN_LIMIT * cell.runs:
             cause = f" ({cell.causes[0]})" if cell.causes and cell.causes[0] else ""
             reasons.append(
-                f"Evidence is missing: {cell.oracle} could not judge {cell.unknown} of {cell.runs} "
+                f"{MISSING}: {cell.oracle} could not judge {cell.unknown} of {cell.runs} "
                 f"workloads on {cell.backend}{cause}."
             )
         elif cell.verdict is Value.UNKNOWN and cell.runs:
             reasons.append(
-                f"Evidence is missing: {cell.reached} of {cell.runs} workloads on {cell.backend} "
+                f"{MISSING}: {cell.reached} of {cell.runs} workloads on {cell.backend} "
                 f"reached what {cell.oracle} judges; {_more(cell)}."
             )
     return reasons

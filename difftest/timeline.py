@@ -194,9 +194,10 @@ def _follow(workload: Workload, outcome: Outcome) -> tuple[Mapping[str, int], se
     try:
         for event in ledger.walk():
             if isinstance(event, Returned) and workload.blocks:
-                due[event.at] = ledger.blocks
-                if "." not in event.at and not ledger.in_flight:
+                due[event.at] = event.blocks
+                if "." not in event.at and not event.stopped:
                     settled.add(event.at)
     except LookupError:
         return due, settled, ""
-    return due, settled, ledger.interrupted()
+    at, _ = ledger.interrupted() or ("", None)
+    return due, settled, at

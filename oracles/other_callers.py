@@ -39,8 +39,7 @@ class OtherCallers:
                 if event.retried if copy else event.full:
                     kinds[_kind(ledger, event.op, event.mapping)] = None
         if outcome.ending is Ending.CRASHED:
-            at = ledger.interrupted()
-            op = dict(workload.places()).get(at)
+            at, op = ledger.interrupted() or ("", None)
             kind = _kind(ledger, op, ledger.maps[op.map]) if isinstance(op, Filling) else ""
             if kind:
                 return fail(f"{outcome.title}, in step {at}: {kind}", (kind,))

@@ -52,7 +52,7 @@ def _differences(
     pairs = list(zip(baseline.trace, outcome.trace, strict=False))
     for one, other in pairs:
         if type(one) is not type(other) or one.at != other.at:
-            yield f"step {one.at}", f"another order of events ({_name(ops, one)})"
+            yield f"step {one.at}", f"{_event(ops, one)} became {_event(ops, other)}"
         elif isinstance(one, Step) and isinstance(other, Step):
             yield from _results(one, other, f"{ops[one.at].name}{_retry(one, stopped)}")
     if outcome.ending is not baseline.ending:
@@ -69,6 +69,11 @@ def _differences(
 
 def _name(ops: dict[str, Op], one: Step | Window) -> str:
     return ops[one.at].name if isinstance(one, Step) else "a stop"
+
+
+def _event(ops: dict[str, Op], one: Step | Window) -> str:
+    """Say what came next: a copy that stopped, or an operation that returned."""
+    return f"{came_to(one)} ({_name(ops, one)})" if isinstance(one, Step) else "a stop"
 
 
 def _retry(step: Step, stopped: set[str]) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -62,14 +61,7 @@ def _ascii(text: str) -> str:
 
 
 def _wrap(text: str, indent: str = "", first: str | None = None) -> list[str]:
-    return textwrap.wrap(
-        _ascii(" ".join(text.split())),
-        WIDTH,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return digest.wrapped(_ascii(text), WIDTH, indent, first)
 
 
 def _decision(result: Result) -> Iterator[str]:
@@ -87,7 +79,8 @@ def _decision(result: Result) -> Iterator[str]:
     rest = [*others, *decision.severity, *against_base(result, ruled_out=False)]
     for reason in filter(None, rest):
         yield from _wrap(reason, "  ", "- ")
-    yield ""
+    if any(rest):
+        yield ""
 
 
 def _table(result: Result) -> Iterator[str]:

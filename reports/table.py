@@ -12,6 +12,8 @@ from difftest.rendering import (
     against_base,
     headline,
     introduction,
+    leading,
+    listing,
 )
 
 if TYPE_CHECKING:
@@ -45,22 +47,19 @@ class TableReport:
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _wrap(text: str, indent: str = "", first: str | None = None, width: int = WIDTH) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _wrap(text: str, indent: str = "", first: str | None = None) -> list[str]:
+    return digest.wrapped(text, WIDTH, indent, first)
+
+
+def _shortened(text: str, width: int = 2 * WIDTH) -> str:
+    return textwrap.shorten(text, width, placeholder=" ...")
 
 
 def _notes(result: Result) -> Iterator[str]:
     """Explain the table: what no strategy fails, what was not judged, what was not reached."""
     yield from _wrap(f"{digest.clean_oracles(result)} {digest.LEGEND}".strip())
-    for text in [*digest.twins(result), *digest.missed(result)]:
-        yield from _wrap(textwrap.shorten(text, 2 * WIDTH, placeholder=" ..."), "  ", "")
+    said = [*digest.twins(result), *digest.missed(result)]
+    yield from _wrap(" ".join(map(_shortened, said)))
 
 
 def _ruled_out(result: Result, run: str) -> Iterator[str]:
@@ -70,10 +69,20 @@ def _ruled_out(result: Result, run: str) -> Iterator[str]:
         return
     width = max(len(one.name) for one in out)
     yield "Ruled out"
+    lacking = digest.lacking(result)
     for one in out:
-        yield from _wrap(
-            digest.evidence(result, one), " " * (width + 4), f"  {one.name:<{width}}  "
-        )
+        head = f"  {one.name:<{width}}  "
+        if one not in lacking:
+            yield head + _shortened(digest.evidence(result, one), WIDTH - len(head))
+            least, _ = leading(result, one.name)
+            if least and least.culprit:
+                who = f"who: {least.culprit}"
+                yield " " * len(head) + _shortened(who, WIDTH - len(head))
+        elif one is lacking[0]:
+            text = digest.evidence(result, one)
+            if others := [other.name for other in lacking[1:]]:
+                text += f" The like holds for {listing(others)}."
+            yield from _wrap(text, " " * len(head), head)
     if result.witnesses:
         file = shlex.quote(f"{run}/witnesses/STRATEGY-ORACLE.workload")
         yield f"One step by step: difftest replay {file} --strategy STRATEGY"
@@ -82,13 +91,13 @@ def _ruled_out(result: Result, run: str) -> Iterator[str]:
 
 
 def _remarks(result: Result) -> Iterator[str]:
+    """Tell of bugs that no fix touches; of what oracles only inform about, that there is such."""
     found = digest.remarks(result)
-    for text in found[:_REMARKS]:
+    told = [text for text in found if text.startswith(digest.OTHER_BUG)][:_REMARKS]
+    for text in told:
         yield from _wrap(text, "  ", "Besides: ")
-    if more := found[_REMARKS:]:
-        yield f"Besides: {len(more)} more."
-    if found:
-        yield ""
+    if more := len(found) - len(told):
+        yield f"{'Besides' if not told else 'Also'}: {more} remarks, in the other formats."
 
 
 def _decision(result: Result) -> Iterator[str]:

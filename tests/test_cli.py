@@ -287,7 +287,7 @@ def test_a_reader_that_goes_away_gets_no_traceback() -> None:
 @pytest.mark.kernel
 def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
     """What the README promises, smaller: both backends, one table, one decision, replays."""
-    done = difftest("run", "--workloads", 500, "--format", "json", "--output", tmp_path / "runs")
+    done = difftest("run", "--workloads", 2000, "--format", "json", "--output", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["decision"]["recommended"] == "release_page"

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from made import (
     CRASHED,
@@ -22,7 +23,7 @@ from made import (
 )
 
 from difftest.assemble import result_of
-from difftest.verdict import UNREACHED, Value, fail
+from difftest.verdict import UNREACHED, Traits, Value, fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -405,3 +406,32 @@ def test_a_base_that_was_not_run_cannot_be_compared_with() -> None:
     assert of(decided(UNPATCHED, UNACCT), "unacct_before_return").against_base == (
         "unacct_before_return stands on naive_hold, which was not run."
     )
+
+
+def test_an_oracle_that_informs_rules_nothing_out_and_one_that_ranks_puts_behind() -> None:
+    play = except_for("release_page", [4], run(4, content="x"))
+    parts = campaign(play, [UNPATCHED, RELEASE_PAGE, REMOVE_BUG_ON])
+    assert result_of(parts).decision.recommended == "remove_bug_on"
+    for trait in ("informational", "ranks"):
+        traits = {"content": Traits(**{trait: True})}
+        parts.settings = msgspec.structs.replace(parts.settings, traits=traits)
+        result = result_of(parts)
+        assert of(result, "release_page").ruled_out == ()
+        best = "release_page" if trait == "informational" else "remove_bug_on"
+        assert result.decision.recommended == best
+    assert result.decision.reasons[-1] == (
+        "release_page passed as well but changes results where unpatched was right, in 2 runs "
+        "(see what it changes)."
+    )
+
+
+def test_what_a_backend_cannot_see_is_named_and_no_missing_evidence() -> None:
+    parts = campaign(strategies=[UNPATCHED, RELEASE_PAGE])
+    parts.settings = msgspec.structs.replace(
+        parts.settings,
+        unseen={"uml:6.1": {"held": "no counter"}},
+        traits={"page_leak": Traits(sees=("held",))},
+    )
+    decision = result_of(parts).decision
+    assert decision.recommended == "release_page"
+    assert "Not judged on uml:6.1: page_leak (held: no counter)." in decision.reasons

@@ -248,3 +248,25 @@ def test_where_there_is_nothing_to_judge_nothing_is_unknown() -> None:
     )
     assert digest.untested(result) == ["page_leak on uml:6.1 shows nothing"]
     assert any("page_leak: no counters" in one for one in digest.missed(result))
+
+
+def test_gaps_of_a_strategy_that_fails_anyway_are_counted() -> None:
+    cells = tuple(
+        replace(one, verdict=Value.UNKNOWN, upper_bound=0.2, reached=9)
+        if one.oracle in {"page_leak", "content"}
+        else one
+        for one in WHOLE.cells
+    )
+    result = replace(WHOLE, cells=cells)
+    assert row(result, "naive_hold").fails == ("block_accounting 400/2000", "2 UNKNOWN")
+    assert row(result, "release_page").fails == ("page_leak UNKNOWN", "content UNKNOWN")
+    ranked = row(replace(result, ranking=("block_accounting",)), "naive_hold").fails
+    assert ranked[1:] == ("page_leak UNKNOWN", "content UNKNOWN")
+
+
+def test_a_strategy_with_a_failure_lacks_no_evidence() -> None:
+    def play(name: str, number: int) -> Run:
+        return run(number, HUNG) if name == "release_page" else seen(name, number)
+
+    assert digest.lacking(WHOLE) == []
+    assert [one.name for one in digest.lacking(result_of(campaign(play)))] == ["release_page"]

@@ -527,14 +527,15 @@ long world_destroy(void)
 		sched_yield();
 		sched_yield();
 	}
+	commit_look();
 	held = pages_held();
 	if (dead && held != before) {
 		usleep(TICK);
 		held = pages_held();
 	}
+	promised = commit_seen();
 	out_str("{\"left\":");
 	out_num(world_used());
-	promised = commit_seen();
 	out_str(",\"committed\":");
 	out_num(promised - owed);
 	out_str(",\"held\":");

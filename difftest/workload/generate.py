@@ -128,7 +128,7 @@ def _again(choose: Choices, shape: Shape) -> list[Op]:
     page = choose.below(shape.maps[number].pages)
     ready = [Remap(number, file, 0), Truncate(file, MAX_PAGES), Punch(file, page, 1)]
     space = Free(choose.between(1, 3))
-    if choose.chance(1, 2):
+    if choose.chance(1, 4):
         return [*ready, Copy(number, page, "M", ((Fill(0),),)), space, Copy(number, page, "M")]
     return [*ready, Fill(0), Copy(number, page, "R"), space, Copy(number, page, "R")]
 
@@ -154,7 +154,10 @@ def _others(choose: Choices, shape: Shape) -> list[Op]:
 
 
 #: How a workload may go on, in place of nothing: what is otherwise drawn too seldom to judge it.
-_TAILS = (*(None for _ in range(11)), _again, _again, _reclaimed, _locked, _others)
+_TAILS = (
+    *(None for _ in range(9)),
+    *(_again, _again, _reclaimed, _reclaimed, _locked, _others, _others),
+)
 
 
 def _file(choose: Choices) -> int:

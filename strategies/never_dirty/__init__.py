@@ -18,5 +18,5 @@ STRATEGY = from_folder(
         "marked."
     ),
     base="release_page",
-    must_fail=("content",),
+    must_fail=("dirty",),
 )

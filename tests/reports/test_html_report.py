@@ -92,6 +92,11 @@ def test_it_asks_the_network_for_nothing(page: str) -> None:
     assert links <= {f"#{name}" for name in targets}
 
 
+def test_tables_of_many_oracles_are_set_small() -> None:
+    assert not parsed(page_of(WHOLE)).query("table.cells.many")
+    assert len(parsed(page_of(result_of(crowd()))).query("table.cells.many")) == 3
+
+
 def test_the_decision_comes_first() -> None:
     page = page_of(WHOLE)
     assert texts(page, "h1") == ["Recommended: release_page"]

@@ -56,6 +56,7 @@ def test_without_a_recommendation_it_says_so_first() -> None:
     mail = LkmlReport().render(result_of(campaign(strategies=[UNPATCHED])))
     assert mail.startswith("Of 1 strategies compared, none can be recommended. Cannot decide: ")
     assert "Tested-by" not in mail
+    assert "\n\n\n" not in mail
 
 
 def test_a_void_run_says_so_first() -> None:

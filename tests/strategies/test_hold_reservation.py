@@ -13,6 +13,7 @@ from difftest import kernels
 from difftest.backends.model import ModelBackend
 from difftest.backends.uml import UmlBackend
 from difftest.outcome import Ending, Outcome, Step, Window
+from difftest.verdict import Pairwise
 from difftest.workload.codec import from_text
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ WORKLOADS = [
 def right(one: Workload, outcome: Outcome) -> None:
     assert outcome.ending is Ending.FINISHED
     for oracle in oracles.ORACLES:
-        assert oracle.judge(one, outcome).value == "pass", oracle.name
+        if not isinstance(oracle, Pairwise):
+            assert oracle.judge(one, outcome).value == "pass", oracle.name
 
 
 @pytest.mark.parametrize("series", kernels.SERIES)
