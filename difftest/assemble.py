@@ -11,8 +11,11 @@ from msgspec.structs import replace
 from difftest.comparison import (
     cells,
     controls,
+    kinds,
     reached,
     runs_of,
+    seen_of,
+    sharing,
     witnesses,
 )
 from difftest.conformance import conformance
@@ -26,14 +29,18 @@ from difftest.result import (
     Attack,
     Cell,
     Conformance,
+    Kind,
     MutantResult,
+    OtherBug,
     Reached,
     Result,
     StrategyResult,
     Witness,
 )
 from difftest.ruling import against_base, ruled_out
+from difftest.shared import Seen, Shared, shared
 from difftest.strategy import BASELINE
+from difftest.workload.codec import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -95,7 +102,8 @@ def result_of(parts: Parts) -> Result:
     done = set(texts)
     shrunk = {one.finding: one for one in parts.shrunk()}
     all_cells: list[Cell] = []
-    all_witnesses: list[Witness] = []
+    all_kinds: list[Kind] = []
+    all_seen: dict[str, dict[str, Seen]] = {}
     all_conformance: list[Conformance] = []
     all_reached: list[Reached] = []
     counts: dict[str, Counter[Key]] = {backend: Counter() for backend in settings.backends}
@@ -110,11 +118,9 @@ def result_of(parts: Parts) -> Result:
             done &= numbers
             if unknown := numbers - texts.keys():
                 raise StoreError(f"the run has no text of workload {min(unknown)}: it is damaged")
-        all_cells += cells(name, runs, fitting, settings.oracles)
-        all_witnesses += [
-            shrunk_witness(one, shrunk)
-            for one in witnesses(name, runs, fitting, settings.oracles, texts)
-        ]
+        all_cells += cells(name, runs, fitting, settings.oracles, settings.blind)
+        all_kinds += kinds(name, runs, fitting, settings.oracles)
+        all_seen[name] = seen_of({backend: runs.get(backend, {}) for backend in fitting})
         if any(map(is_model, fitting)):
             all_conformance += [
                 shrunk_conformance(one, shrunk)
@@ -122,6 +128,21 @@ def result_of(parts: Parts) -> Result:
             ]
         if name == baseline:
             all_reached = reached(runs, fitting, settings.states)
+    bugs = {
+        backend: shared(
+            {name: seen[backend] for name, seen in all_seen.items() if backend in seen}, baseline
+        )
+        for backend in settings.backends
+    }
+    all_cells = [_sharing(cell, bugs[cell.backend], settings.oracles) for cell in all_cells]
+    all_witnesses = [
+        shrunk_witness(one, shrunk)
+        for name, seen in all_seen.items()
+        for one in witnesses(name, seen, list(seen), settings.oracles, texts, _forgiven(bugs, name))
+    ]
+    apart = {*settings.with_trait("informational"), *settings.with_trait("ranks")}
+    telling = [cell for cell in all_cells if cell.oracle not in apart]
+    against = [one for one in all_witnesses if one.oracle not in apart]
     checks = controls(strategies, all_cells, all_conformance)
     same = same_kernels(parts.kernels())
     mutants = in_order(parts.mutants(), strategies, settings.backends)
@@ -136,8 +157,8 @@ def result_of(parts: Parts) -> Result:
             history=one.history,
             base=one.base,
             patch=facts[one.name],
-            ruled_out=ruled_out(one.name, facts[one.name], all_cells, all_witnesses, attacks),
-            against_base=against_base(one, all_cells),
+            ruled_out=ruled_out(one.name, facts[one.name], telling, against, attacks),
+            against_base=against_base(one, telling),
             same_kernel_as=tuple(other for other in names if other in same.get(one.name, ())),
         )
         for one in strategies
@@ -150,7 +171,15 @@ def result_of(parts: Parts) -> Result:
         platforms=dict(parts.platforms),
         oracles=settings.oracles,
         strategies=results,
+        informational=settings.with_trait("informational"),
+        ranking=settings.with_trait("ranks"),
         cells=tuple(all_cells),
+        kinds=tuple(all_kinds),
+        other_bugs=tuple(
+            _other_bug(one, backend, all_seen[baseline][backend], settings.oracles, texts)
+            for backend, some in bugs.items()
+            for one in some
+        ),
         witnesses=with_culprits(all_witnesses, parts.culprits()),
         controls=tuple(checks),
         conformance=tuple(all_conformance),
@@ -161,14 +190,57 @@ def result_of(parts: Parts) -> Result:
         kill_rates=kill_rates(mutants),
         decision=decide(
             results,
-            all_cells,
+            telling,
             checks,
             attacks,
+            changed={
+                name: sum(
+                    cell.fail
+                    for cell in all_cells
+                    if cell.strategy == name and cell.oracle in settings.with_trait("ranks")
+                )
+                for name in names
+            },
             backends=settings.backends,
             workloads=settings.workloads,
             done=len(done),
         ),
         timings=dict(parts.timings),
+    )
+
+
+def _sharing(cell: Cell, bugs: Iterable[Shared], oracles: Sequence[str]) -> Cell:
+    forgiven = [
+        len(bug.forgiven.get(cell.strategy, ()))
+        for bug in bugs
+        if oracles[bug.column] == cell.oracle
+    ]
+    return sharing(cell, sum(forgiven)) if any(forgiven) else cell
+
+
+def _forgiven(bugs: Mapping[str, Iterable[Shared]], strategy: str) -> set[tuple[str, int, int]]:
+    return {
+        (backend, bug.column, number)
+        for backend, some in bugs.items()
+        for bug in some
+        for number in bug.forgiven.get(strategy, ())
+    }
+
+
+def _other_bug(
+    bug: Shared, backend: str, below: Seen, oracles: Sequence[str], texts: Mapping[int, str]
+) -> OtherBug:
+    least = min(bug.numbers, key=lambda number: (*size(texts[number]), number))
+    hidden = set().union(*bug.forgiven.values()).difference(bug.numbers)
+    return OtherBug(
+        oracle=oracles[bug.column],
+        backend=backend,
+        strategies=tuple(bug.forgiven),
+        count=len(bug.numbers),
+        hidden=len(hidden),
+        number=least,
+        text=texts[least],
+        evidence=below.fails[bug.column][least].evidence,
     )
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from difftest import facts, findings, plugins, reached, trial
+from difftest import facts, findings, judging, plugins, reached, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.backends import running
@@ -32,8 +32,8 @@ from difftest.progress import progress
 from difftest.result import MutantResult
 from difftest.settings import Mutants
 from difftest.store import Store
+from difftest.strategy import BASELINE
 from difftest.tally import Run, Tally
-from difftest.verdict import judge_safely
 from difftest.workload import codec, generate
 from difftest.workload.states import states_of
 
@@ -133,11 +133,12 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
             if not store.has(strategy, backend, shard)
         ]
         with progress("running workloads", sum(task.length for task in tasks), "run") as shown:
-            for done in each(play, tasks):
-                for number, text in done.consoles.items():
-                    store.add_console(done.tally.strategy, done.tally.backend, number, text)
-                store.add_tally(done.tally)
-                shown.add(len(done.tally.runs))
+            for wave in _waves(context.settings, tasks):
+                for done in each(play, wave):
+                    for number, text in done.consoles.items():
+                        store.add_console(done.tally.strategy, done.tally.backend, number, text)
+                    store.add_tally(done.tally)
+                    shown.add(len(done.tally.runs))
         timings["run"] = time.monotonic() - began
         began = time.monotonic()
         if context.settings.mutants is not Mutants.NONE:
@@ -180,6 +181,13 @@ def _try_mutants(
         for result in each(trial.attempt, tasks):
             store.add_mutant(result)
             shown.add()
+
+
+def _waves(settings: Settings, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Yield what may run together: what is compared with the baseline needs its outcomes stored."""
+    pairwise = bool(settings.with_trait("pairwise"))
+    for first in (True, False):
+        yield [task for task in tasks if (pairwise and task.strategy == BASELINE) is first]
 
 
 def _shrink(store: Store, each: Callable[..., Iterator[Any]]) -> None:
@@ -237,10 +245,11 @@ def play(context: Context, task: Task) -> Done:
     """Run one shard and judge it."""
     known = context.settings.known()
     backend = context.plugins.backend(task.backend)
-    oracles = [context.plugins.oracle(name) for name in context.settings.oracles]
+    judges = judging.judges(context, task.strategy, task.backend)
     first = task.shard * generate.SHARD
     with Store.open(context.directory) as store:
         workloads = [codec.from_text(text) for text in store.texts(first, task.length)]
+        baseline = judging.baseline(store, task.strategy, task.backend, task.shard)
     runs = []
     with running(backend, facts.chain(known[task.strategy], known)) as runner:
         outcomes = list(runner.run(workloads))
@@ -251,7 +260,7 @@ def play(context: Context, task: Task) -> Done:
         )
     counts: Counter[reached.Key] = Counter()
     for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True), first):
-        verdicts = tuple(judge_safely(oracle, workload, outcome) for oracle in oracles)
+        verdicts = tuple(one(workload, outcome, baseline.get(number)) for one in judges)
         runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
         reached.count(workload, outcome, counts)
     tally = Tally(task.strategy, task.backend, task.shard, tuple(runs), dict(counts))

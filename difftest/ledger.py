@@ -28,12 +28,18 @@ class Book:
     """A file: its size in pages, and the tags of the pages that it has.
 
     `limited`: its pages are blocks of the mount. `charged`: memory is committed for each.
+    `reclaimed` are those of its pages that were to be reclaimed since they were filled.
     """
 
     size: int
     limited: bool = False
     charged: bool = True
     pages: dict[int, int] = field(default_factory=dict)
+    reclaimed: set[int] = field(default_factory=set)
+
+    def fill(self, page: int, tag: int) -> None:
+        self.pages[page] = tag
+        self.reclaimed.discard(page)
 
 
 @dataclass(slots=True)
@@ -42,7 +48,8 @@ class Mapping:
 
     `own` holds the tags of private pages that it has, by page; None for a page of the file.
     `present` are the pages with a page-table entry, `doubtful` those that may have one: their
-    entry may have been taken away, and no document says whether.
+    entry may have been taken away, and no document says whether. `reclaimed` are private pages
+    that were to be reclaimed since they were filled.
     """
 
     book: Book | None
@@ -52,6 +59,7 @@ class Mapping:
     own: dict[int, int | None] = field(default_factory=dict)
     present: set[int] = field(default_factory=set)
     doubtful: set[int] = field(default_factory=set)
+    reclaimed: set[int] = field(default_factory=set)
     mapped: bool = True
     registered: bool = True
     locked: bool = False
@@ -69,6 +77,7 @@ class Mapping:
         self.own.pop(page, None)
         self.present.discard(page)
         self.doubtful.discard(page)
+        self.reclaimed.discard(page)
 
     def doubt(self, page: int) -> None:
         """Note that a page-table entry may be gone; whatever it leads to stays."""
@@ -82,8 +91,20 @@ class Mapping:
 
     def page_out(self, page: int) -> None:
         """Reclaim a page: one of a file loses its entry, that of a private one leads to swap."""
+        if page not in self.present | self.doubtful:
+            return
+        if not self.is_of_file(page):
+            self.reclaimed.add(page)
+            return
+        self.doubt(page)
+        if self.book:
+            self.book.reclaimed.add(self.offset + page)
+
+    def was_reclaimed(self, page: int) -> bool:
+        """Whether what is mapped at a page was to be reclaimed since it was filled."""
         if self.is_of_file(page):
-            self.doubt(page)
+            return self.book is not None and self.offset + page in self.book.reclaimed
+        return page in self.reclaimed
 
 
 Filling = ops.Copying | ops.CopyWp | ops.Zeropage | ops.Continue
@@ -99,15 +120,20 @@ class Attempt:
     `op` is the operation; `page` counts from the start of its range. `reasons` are the errno values
     with which the documentation lets it fail here; `barred` those that must keep it from filling
     the page. `retried`: it stopped here before. `installed`: it says that it put the page there.
+    `mapping` is what was mapped there; `room`: by what files hold there is space for the page, and
+    no other copy is in flight that a block may be kept for; `full`: the mount has no block left.
     """
 
     at: str
     op: Filling
+    mapping: Mapping
     page: int
     reasons: frozenset[int]
     barred: frozenset[int]
     retried: bool
     installed: bool
+    room: bool
+    full: bool
 
     @property
     def entered(self) -> bool:
@@ -117,11 +143,19 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """An operation that returned; the ledger is as it should be after it. Last of its events."""
+    """An operation that returned; the ledger is as it should be after it. Last of its events.
+
+    `used` blocks are in use by what was reported, `blocks` by what files hold; `stopped`: a copy
+    is. `full`: the file that it is to write to may be refused another page.
+    """
 
     at: str
     op: ops.Op
     step: Step
+    used: int
+    blocks: int
+    stopped: bool
+    full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +211,22 @@ class Flight:
         return 0 if True in zeros else tag_of(self.ordinal, page)
 
 
+_last: tuple[Workload, Outcome, Ledger, tuple[Attempt | Returned, ...]] | None = None
+
+
+def follow(workload: Workload, outcome: Outcome) -> tuple[Ledger, tuple[Attempt | Returned, ...]]:
+    """Return a ledger that has walked to the end, and the events on the way.
+
+    Oracles ask one after another for the same outcome: the last answer is kept, and not to be
+    changed. Raises LookupError as `walk` does.
+    """
+    global _last  # noqa: PLW0603 - it depends on the arguments alone
+    if _last is None or _last[0] is not workload or _last[1] is not outcome:
+        ledger = Ledger(workload, outcome)
+        _last = workload, outcome, ledger, tuple(ledger.walk())
+    return _last[2], _last[3]
+
+
 class Ledger:
     """Follows an outcome; `walk` yields events, and between them the books are as of then."""
 
@@ -210,11 +260,6 @@ class Ledger:
         """Return how many blocks of the mount all files together should use."""
         return sum(len(book.pages) for book in (*self.files, self.filler) if book.limited)
 
-    @property
-    def in_flight(self) -> bool:
-        """Whether a copy is stopped."""
-        return bool(self._flights)
-
     def full(self, book: Book, own: Flight | None = None) -> bool:
         """Whether a file may be refused another page, by the copy `own` if it asks for one.
 
@@ -226,6 +271,27 @@ class Ledger:
             return False
         kept = sum(one is not own and one.stops > 0 for one in self._flights.values())
         return self._committed() + kept >= self._limit
+
+    def has_room(self, book: Book) -> bool:
+        """Whether a file may have another page by what all of them hold.
+
+        What the kernel counts, `full` goes by; and a fix may count a page more for each copy that
+        is stopped.
+        """
+        if book.limited and self.blocks >= self.workload.blocks:
+            return False
+        return not book.charged or self._limit is None or self._committed() < self._limit
+
+    def interrupted(self) -> tuple[str, ops.Op] | None:
+        """Return what a kernel that crashed was in, and its place, after `walk`."""
+        if flight := self._resumed_last():
+            return flight.at, flight.op
+        seen = {one.at for one in self._outcome.trace}
+        for at, (_, op) in self._ops.items():
+            window = at.rpartition(".")[0]
+            if at not in seen and at not in self._flights and (not window or window in seen):
+                return at, op
+        return None
 
     def _committed(self) -> int:
         return sum(len(book.pages) for book in (*self.files, self.filler))
@@ -305,7 +371,25 @@ class Ledger:
         else:
             self._apply(step.at, op, step)
         self.used = step.used
-        yield Returned(step.at, op, step)
+        book = self._written_by(op)
+        yield Returned(
+            step.at,
+            op,
+            step,
+            self.used,
+            self.blocks,
+            stopped=bool(self._flights),
+            full=book is not None and self.full(book),
+        )
+
+    def _written_by(self, op: ops.Op) -> Book | None:
+        match op:
+            case ops.Write():
+                return self.files[op.file]
+            case ops.Fill():
+                return self.filler
+            case _:
+                return None
 
     def _fill_up_to(self, flight: Flight, end: int) -> Iterator[Attempt]:
         """Enter the pages before `end` as filled."""
@@ -321,7 +405,7 @@ class Ledger:
             elif mapping.book:
                 index = mapping.offset + page
                 self.used += index not in mapping.book.pages and mapping.book.limited
-                mapping.book.pages[index] = flight.tag(flight.page)
+                mapping.book.fill(index, flight.tag(flight.page))
             flight.page += 1
 
     def _attempt(self, flight: Flight, number: int, *, installed: bool) -> Attempt:
@@ -355,7 +439,16 @@ class Ledger:
             possible.add(EINVAL)
         retried = number == flight.stopped_at
         return Attempt(
-            flight.at, op, number, frozenset(possible), frozenset(reasons), retried, installed
+            flight.at,
+            op,
+            mapping,
+            number,
+            frozenset(possible),
+            frozenset(reasons),
+            retried,
+            installed,
+            room=book is not None and len(self._flights) == 1 and self.has_room(book),
+            full=0 < self.workload.blocks <= self.used,
         )
 
     def _cannot_be_read(self, flight: Flight, number: int) -> bool:
@@ -409,7 +502,8 @@ class Ledger:
             case ops.RemapAnonymous():
                 self._remap(op.map, None, 0, step, shared=False)
             case ops.Pageout():
-                for page in range(op.page, op.page + op.pages):
+                # EINVAL: pages that are locked into memory stay there.
+                for page in range(op.page, op.page + op.pages) if step.ret != -EINVAL else ():
                     self.maps[op.map].page_out(page)
             case ops.Mremap() | ops.Mlock() | ops.Register() | ops.Unregister():
                 if step.ret == 0:
@@ -448,7 +542,7 @@ class Ledger:
     def _enter(self, at: str, book: Book, first: int, ret: int) -> None:
         ordinal, _ = self._ops[at]
         for page in range(max(0, ret) // PAGE_SIZE):
-            book.pages[first + page] = tag_of(ordinal, page)
+            book.fill(first + page, tag_of(ordinal, page))
             book.size = max(book.size, first + page + 1)
 
     def _of(self, book: Book) -> Iterator[Mapping]:

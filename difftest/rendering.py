@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from difftest.facts import misfit, model_for
 from difftest.parting import sentence
-from difftest.result import ENOUGH
+from difftest.result import ENOUGH, upper_bound
+from difftest.strategy import BASELINE
 from difftest.verdict import Value
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         Conformance,
         Decision,
         Disagreement,
+        Kind,
         PatchFacts,
         Result,
         StrategyResult,
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 LEGEND = (
     "Cells: failures / workloads that could have shown one (95 % upper bound of the failure rate); "
     f"?n could not be judged. UNKNOWN (n of m): only n of m reached it, and {ENOUGH} are the least "
-    "that say anything."
+    "that say anything. +n more fail as the baseline and every fix do: another bug. "
+    "-: nothing to judge there."
 )
 
 
@@ -59,11 +62,14 @@ def listing(names: Iterable[str], word: str = "and") -> str:
 
 def cell_parts(cell: Cell) -> tuple[str, str, str]:
     """Return the count, the bound and the unknown of a cell; a part that says nothing is ""."""
-    unknown = f"?{cell.unknown}" if cell.unknown else ""
+    if cell.unseen:
+        return "-", "", ""
+    rest = f"?{cell.unknown}" if cell.unknown else ""
+    rest += f" +{cell.shared}" if cell.shared else ""
     if cell.verdict is Value.UNKNOWN:
-        return "UNKNOWN", f"({cell.reached} of {cell.runs})", unknown
+        return "UNKNOWN", f"({cell.reached} of {cell.runs})", rest.strip()
     bound = "" if cell.upper_bound is None else f"(<{percent(cell.upper_bound)})"
-    return f"{cell.fail}/{cell.reached}", bound, unknown
+    return f"{cell.fail - cell.shared}/{cell.reached - cell.shared}", bound, rest.strip()
 
 
 def cell_text(cell: Cell) -> str:
@@ -89,6 +95,8 @@ def causes(result: Result, backend: str) -> list[str]:
     """Return the causes of UNKNOWN on a backend, each with the strategies that have it."""
     where: dict[str, dict[str, None]] = {}
     for cell in result.cells:
+        if cell.unseen and cell.backend == backend and cell.runs:
+            where.setdefault(f"{cell.oracle}: {cell.unseen}", {})[cell.strategy] = None
         for cause in cell.causes if cell.backend == backend else ():
             where.setdefault(cause or "no cause given", {})[cell.strategy] = None
     return [f"{cause} ({', '.join(names)})" for cause, names in where.items()]
@@ -213,11 +221,45 @@ def _replay(file: str, strategy: str, backends: Iterable[str]) -> list[str]:
 
 def leading(result: Result, strategy: str) -> tuple[Witness | None, list[Witness]]:
     """Return the smallest of a strategy's witnesses, and those of other oracles."""
-    found = [witness for witness in result.witnesses if witness.strategy == strategy]
+    found = [
+        witness
+        for witness in result.witnesses
+        if witness.strategy == strategy
+        and witness.oracle not in (*result.informational, *result.ranking)
+    ]
     if not found:
         return None, []
     least = min(found, key=lambda one: (len(one.text.splitlines()), len(one.text), one.number))
     return least, [witness for witness in found if witness is not least]
+
+
+def remarks(result: Result) -> list[str]:
+    """Return what was seen besides: failures that rule nothing out, and what oracles tell apart."""
+    lines = [
+        f"{cell.oracle} (for information): {cell.strategy} fails it on {cell.backend} in "
+        f"{cell.fail - cell.shared} of {cell.reached} workloads"
+        for cell in result.cells
+        if cell.oracle in result.informational and cell.fail > cell.shared
+    ]
+    for bug in result.other_bugs:
+        hidden = f", and {bug.hidden} that crash {BASELINE} before it shows" if bug.hidden else ""
+        lines.append(
+            f"another bug of the kernel that no fix here touches: {BASELINE} and every fix fail "
+            f"{bug.oracle} on {bug.backend} alike, in {bug.count} workloads{hidden}; the smallest "
+            f"is workload {bug.number}: {bug.evidence}"
+        )
+    return lines + [_kind(result, kind) for kind in result.kinds]
+
+
+def _kind(result: Result, kind: Kind) -> str:
+    """Say how often one of the things that an oracle tells apart was seen, and how often bad."""
+    start = f"{kind.oracle}: {kind.strategy} on {kind.backend}: {kind.kind}"
+    if kind.oracle in result.ranking:
+        return f"{start}: {kind.fail} workloads"
+    if kind.fail or kind.reached >= ENOUGH:
+        bound = "" if kind.fail else f" (<{percent(upper_bound(kind.reached))})"
+        return f"{start}: {kind.fail} of {kind.reached}{bound}"
+    return f"{start}: UNKNOWN, {kind.reached} workloads reached it"
 
 
 def control_lines(result: Result) -> list[Line]:

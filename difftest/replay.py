@@ -12,7 +12,8 @@ from difftest import facts
 from difftest.backends import running
 from difftest.conformance import disagreements
 from difftest.outcome import Ending, Outcome, Step, Window
-from difftest.verdict import Value, Verdict, judge_safely
+from difftest.strategy import BASELINE
+from difftest.verdict import Pairwise, Traits, Value, Verdict, judge_safely
 from difftest.workload.codec import SETUP, line_of, to_text
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from difftest.backends import Backend
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
-    from difftest.verdict import Oracle
+    from difftest.verdict import AnyOracle
     from difftest.workload.workload import Workload
 
 _WIDTH = 46
@@ -52,7 +53,7 @@ def replay(
     workload: Workload,
     strategy: Strategy,
     backend: Backend,
-    oracles: Sequence[Oracle],
+    oracles: Sequence[AnyOracle],
 ) -> Replay:
     """Run a workload once. Raises what the backend raises when it is made ready."""
     chain = facts.chain(strategy, plugins.strategies)
@@ -60,8 +61,21 @@ def replay(
     with running(backend, chain) as runner:
         (outcome,) = runner.run([workload])
         console, culprit = runner.consoles.get(0, ""), runner.culprits.get(0, "")
-    verdicts = tuple((one.name, judge_safely(one, workload, outcome)) for one in oracles)
+    # As in a run: an oracle that lacks what it has to see is not asked.
+    asked = [one for one in oracles if not set(Traits.of(one).sees) & set(backend.unseen)]
+    base = _baseline(plugins, workload, backend, asked)
+    verdicts = tuple((one.name, judge_safely(one, workload, outcome, base)) for one in asked)
     return Replay(strategy.name, backend.name, outcome, backend.unseen, verdicts, console, culprit)
+
+
+def _baseline(
+    plugins: Plugins, workload: Workload, backend: Backend, oracles: Sequence[AnyOracle]
+) -> Outcome | None:
+    """Return what the baseline does, if somebody is to compare with it."""
+    below = plugins.strategies.get(BASELINE)
+    if not below or not any(isinstance(one, Pairwise) for one in oracles):
+        return None
+    return replay(plugins, workload, below, backend, ()).outcome
 
 
 def timeline(workload: Workload, outcome: Outcome) -> Iterator[str]:

@@ -20,6 +20,11 @@ ENOUGH = 59
 rate below 5 %. Below that a failure in every twentieth would pass unseen once in twenty runs."""
 
 
+def upper_bound(n: int) -> float:
+    """Return the exact 95 % upper bound of a rate that gave nothing in `n` > 0 trials."""
+    return float(1 - 0.05 ** (1 / n))
+
+
 class Full(Record, frozen=True, omit_defaults=False):
     """A record of which every field is printed."""
 
@@ -82,10 +87,12 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
 
     `runs` = pass + fail + unknown, without workloads that the backend has no way to play.
     `reached` counts the runs that were judged and could have shown the failure: fail, and those
-    of pass that came to where it shows. `upper_bound` is the 95 % upper bound of the failure rate
-    among them, for a cell without failures; None with failures or with nothing reached. `verdict`
-    is that of the cell: UNKNOWN without failures, too, if fewer than ENOUGH were reached.
-    `causes` are up to three different causes of UNKNOWN.
+    of pass that came to where it shows. `shared` counts the failures that the baseline and every
+    fix have alike (difftest/shared.py): what follows is said without those. `upper_bound` is the
+    95 % upper bound of the failure rate among what was reached, for a cell without failures; None
+    with failures or with nothing reached. `verdict` is that of the cell: UNKNOWN without failures,
+    too, if fewer than ENOUGH were reached. `causes` are up to three different causes of UNKNOWN;
+    `unseen` says why there is nothing to judge in this cell at all, or is "".
     """
 
     strategy: str
@@ -96,9 +103,11 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
     reached: int
     passed: int
     fail: int
+    shared: int
     unknown: int
     upper_bound: float | None
     causes: tuple[str, ...]
+    unseen: str
 
 
 class Witness(Full, frozen=True):
@@ -119,6 +128,39 @@ class Witness(Full, frozen=True):
     shrunk: bool
     evidence: str
     culprit: str = ""
+
+
+class OtherBug(Full, frozen=True):
+    """A failure that the baseline and every fix of the run show alike, on one backend.
+
+    `strategies` have it. `count` is the number of workloads on which the baseline does, `hidden`
+    of those on which the baseline crashes before and the fixes agree. The smallest of the former
+    is `number`, with its `text` and the oracle's `evidence`.
+    """
+
+    oracle: str
+    backend: str
+    strategies: tuple[str, ...]
+    count: int
+    hidden: int
+    number: int
+    text: str
+    evidence: str
+
+
+class Kind(Full, frozen=True):
+    """Workloads on which an oracle that tells several things apart spoke of one of them.
+
+    `reached` counts those that passed or failed, `fail` the latter; for what shows in failures
+    alone they are equal.
+    """
+
+    strategy: str
+    backend: str
+    oracle: str
+    kind: str
+    reached: int
+    fail: int
 
 
 class Control(Full, frozen=True):
@@ -292,7 +334,13 @@ class Result(Full, frozen=True, kw_only=True):
     """What a backend ran on, if that is not the same everywhere; two if the run was moved."""
     oracles: tuple[str, ...]
     strategies: tuple[StrategyResult, ...]
+    informational: tuple[str, ...]
+    """Oracles whose failures are reported, and nothing else."""
+    ranking: tuple[str, ...]
+    """Oracles whose failures put a strategy behind others, and do not rule it out."""
     cells: tuple[Cell, ...]
+    kinds: tuple[Kind, ...]
+    other_bugs: tuple[OtherBug, ...]
     witnesses: tuple[Witness, ...]
     controls: tuple[Control, ...]
     conformance: tuple[Conformance, ...]

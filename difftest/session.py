@@ -30,6 +30,7 @@ from difftest.patching import touched_files
 from difftest.settings import Mutants, settings_of
 from difftest.store import Store, find_unfinished
 from difftest.strategy import Strategy
+from difftest.verdict import Traits
 from difftest.workload.states import STATES
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from difftest.plugins import Plugins
     from difftest.report import Report
     from difftest.result import Result
-    from difftest.verdict import Oracle
+    from difftest.verdict import AnyOracle
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _of_patch(path: Path, plugins: Plugins, series: Sequence[str]) -> Strategy:
     )
 
 
-def oracles_of(plugins: Plugins, names: Sequence[str]) -> list[Oracle]:
+def oracles_of(plugins: Plugins, names: Sequence[str]) -> list[AnyOracle]:
     if not names:
         return list(plugins.oracles.values())
     return [plugins.oracle(name) for name in dict.fromkeys(names)]
@@ -211,6 +212,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         unseen={one.name: one.unseen for one in backends},
         version=_version(oracles),
         mutants=asked.mutants,
+        traits={one.name: Traits.of(one) for one in oracles},
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:
@@ -221,7 +223,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         yield Session(store, campaign.Context(settings, plugins, store.directory), skip, started)
 
 
-def _version(oracles: Sequence[Oracle]) -> str:
+def _version(oracles: Sequence[AnyOracle]) -> str:
     """Return what stands for all code here that decides an outcome or a verdict."""
     root = Path(difftest.__file__).parent
     suffixes = (".py", ".c", ".h", ".patch", ".config")

@@ -13,7 +13,8 @@ import msgspec
 from difftest.equivalent import Equivalent  # noqa: TC001 - msgspec reads the annotations
 from difftest.facts import chain
 from difftest.outcome import Record
-from difftest.strategy import Strategy
+from difftest.strategy import BASELINE, Strategy
+from difftest.verdict import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,8 +80,9 @@ class Settings(Record, frozen=True):
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
     `unseen` has by backend the fields of an outcome that it cannot see, with the reason.
-    `mutants` says whether those of the strategies are tried, too.
-    `version` is that of everything that decides an outcome: difftest and the kernels it builds.
+    `mutants` says whether those of the strategies are tried, too. `traits` has those of the
+    oracles, by name. `version` is that of everything that decides an outcome: difftest and the
+    kernels it builds.
     """
 
     seed: int
@@ -93,6 +95,7 @@ class Settings(Record, frozen=True):
     unseen: dict[str, dict[str, str]]
     version: str
     mutants: Mutants = Mutants.NONE
+    traits: dict[str, Traits] = msgspec.field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """Return a hash of all of it, patches included: the same for the same command."""
@@ -104,6 +107,24 @@ class Settings(Record, frozen=True):
     def known(self) -> dict[str, Strategy]:
         """Return the strategies that are compared and those they stand on, by name."""
         return {stored.name: stored.strategy() for stored in (*self.strategies, *self.bases)}
+
+    @property
+    def has_baseline(self) -> bool:
+        return any(stored.name == BASELINE for stored in self.strategies)
+
+    def with_trait(self, name: str) -> tuple[str, ...]:
+        """Return the oracles of which a trait is true, in their order."""
+        return tuple(one for one in self.oracles if getattr(self.traits.get(one), name, False))
+
+    def blind(self, oracle: str, strategy: str, backend: str) -> str:
+        """Say why there is nothing for an oracle to judge in a whole cell; "" if there is."""
+        traits = self.traits.get(oracle, Traits())
+        if traits.pairwise and not self.has_baseline:
+            return f"{BASELINE} is not part of this run"
+        if traits.pairwise and strategy == BASELINE:
+            return "the others are compared with it"
+        unseen = self.unseen.get(backend, {})
+        return next((f"{name}: {unseen[name]}" for name in traits.sees if name in unseen), "")
 
 
 def settings_of(
@@ -118,6 +139,7 @@ def settings_of(
     unseen: Mapping[str, Mapping[str, str]],
     version: str,
     mutants: Mutants = Mutants.NONE,
+    traits: Mapping[str, Traits] = MappingProxyType({}),
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
 
@@ -139,4 +161,5 @@ def settings_of(
         unseen={backend: dict(fields) for backend, fields in unseen.items() if fields},
         version=version,
         mutants=mutants,
+        traits=dict(traits),
     )

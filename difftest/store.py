@@ -241,23 +241,19 @@ class Store:
         query = "SELECT 1 FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
         return bool(self._rows(query, strategy, backend, shard))
 
+    def tally(self, strategy: str, backend: str, shard: int) -> Tally | None:
+        """Return one shard, or None if it is not kept yet."""
+        query = "SELECT packed FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
+        rows = self._rows(query, strategy, backend, shard)
+        return self._tally(rows[0][0]) if rows else None
+
     def tallies(self, strategy: str | None = None) -> Iterator[Tally]:
         """Yield the shards of a strategy, or of all: one at a time, a long run's are large."""
         # The keys first: an open query would keep the run from writing.
         query = "SELECT rowid FROM tallies WHERE ? IN (strategy, '') ORDER BY 1"
         for (row,) in self._rows(query, strategy or ""):
             [(packed,)] = self._rows("SELECT packed FROM tallies WHERE rowid = ?", row)
-            with self._reading():
-                tally = msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
-            yield tally
-
-    def tally(self, strategy: str, backend: str, shard: int) -> Tally:
-        """Return a shard that the store has."""
-        query = "SELECT packed FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
-        for (packed,) in self._rows(query, strategy, backend, shard):
-            with self._reading():
-                return msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
-        raise StoreError(f"{self._file} has no shard {shard} of {strategy} on {backend}")
+            yield self._tally(packed)
 
     def attacks(self) -> list[Attack]:
         """Return the attacks in the order in which they were kept."""
@@ -299,6 +295,10 @@ class Store:
                 f"{self._file} has format {version} and this difftest reads {_VERSION}: "
                 "use the difftest that wrote it"
             )
+
+    def _tally(self, packed: bytes) -> Tally:
+        with self._reading():
+            return msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
 
     def _fact(self, name: str, kind: type[_T]) -> _T | None:
         for (packed,) in self._rows("SELECT json FROM facts WHERE name = ?", name):

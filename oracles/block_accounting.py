@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.ledger import Attempt, Ledger, Returned
+from difftest.ledger import Attempt, follow
 from difftest.verdict import Verdict, fail, passed, unknown
 
 if TYPE_CHECKING:
@@ -28,19 +28,17 @@ class BlockAccounting:
     question = "are the blocks in use the blocks of the files?"
 
     def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
-        ledger = Ledger(workload, outcome)
+        ledger, events = follow(workload, outcome)
         reached = False
-        for event in ledger.walk():
+        for event in events:
             if isinstance(event, Attempt):
-                mapping = ledger.maps[event.op.map]
+                mapping = event.mapping
                 limited = mapping.shared and mapping.book and mapping.book.limited
                 reached |= bool(limited and event.entered)
-            if not isinstance(event, Returned) or "." in event.at or ledger.in_flight:
-                continue
-            if ledger.used != ledger.blocks:
+            elif "." not in event.at and not event.stopped and event.used != event.blocks:
                 return fail(
-                    f"after step {event.at} ({event.op.name}) {ledger.used} blocks are in use, "
-                    f"and the files have {ledger.blocks} pages"
+                    f"after step {event.at} ({event.op.name}) {event.used} blocks are in use, "
+                    f"and the files have {event.blocks} pages"
                 )
         if outcome.state is None or outcome.left is None:
             return unknown("the kernel crashed before the end")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from difftest.ledger import Attempt, Filling, Ledger, Returned
+from difftest.ledger import Attempt, Filling, Returned, follow
 from difftest.verdict import Verdict, fail, passed
 from difftest.workload import ops
 from difftest.workload.limits import PAGE_SIZE
@@ -53,8 +53,7 @@ class Contract:
     def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
         attempt: dict[str, Attempt] = {}
         reached = False
-        ledger = Ledger(workload, outcome)
-        for event in ledger.walk():
+        for event in follow(workload, outcome)[1]:
             if isinstance(event, Attempt):
                 attempt[event.at] = event
                 reached |= not event.installed
@@ -63,9 +62,9 @@ class Contract:
                 wrong = _filled(event.op, event.step, attempt[event.at])
             elif isinstance(event.op, ops.Write):
                 asked = event.op.pages * PAGE_SIZE
-                wrong = _written(event.step, asked, ledger.full(ledger.files[event.op.file]))
+                wrong = _written(event.step, asked, event.full)
             elif isinstance(event.op, ops.Fill):
-                wrong = _written(event.step, None, ledger.full(ledger.filler))
+                wrong = _written(event.step, None, event.full)
             else:
                 wrong = _other(event)
             if wrong:

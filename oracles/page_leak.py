@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.ledger import Attempt, Ledger
+from difftest.ledger import Attempt, follow
 from difftest.outcome import Window
 from difftest.verdict import Verdict, fail, passed, unknown
 
@@ -42,5 +42,5 @@ def _reached(workload: Workload, outcome: Outcome) -> bool:
         return True
     return any(
         isinstance(event, Attempt) and event.entered and not event.installed
-        for event in Ledger(workload, outcome).walk()
+        for event in follow(workload, outcome)[1]
     )

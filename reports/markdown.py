@@ -24,6 +24,7 @@ from difftest.rendering import (
     listing,
     origin,
     reached_rows,
+    remarks,
     steps,
     strategy_lines,
 )
@@ -54,6 +55,9 @@ class MarkdownReport:
             lines += ["## Ruled out", ""]
         for strategy in out:
             lines += _ruled_out(result, strategy, run)
+        besides = remarks(result)
+        if besides:
+            lines += ["## Besides", "", *(f"- {_plain(one)}" for one in besides), ""]
         rows = reached_rows(result)
         if rows:
             lines += ["## States reached by the baseline", ""]

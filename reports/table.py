@@ -27,6 +27,7 @@ from difftest.rendering import (
     listing,
     origin,
     reached_rows,
+    remarks,
     steps,
     strategy_lines,
 )
@@ -64,6 +65,7 @@ class TableReport:
         for backend in result.backends:
             lines += _wrap(reached.summary(result, backend))
         lines.append("")
+        lines += _remarks(result)
         lines += [*_checks("Controls", control_lines(result))]
         lines += [*_checks("Model against kernels", conformance_lines(result, run))]
         lines += [*_checks("Mutants", kills.lines(result))]
@@ -170,6 +172,16 @@ def _checks(title: str, checks: Iterable[Line]) -> Iterator[str]:
         for example in line.examples:
             yield from _wrap(example, f"{indent}  ")
     yield ""
+
+
+def _remarks(result: Result) -> Iterator[str]:
+    found = remarks(result)
+    if found:
+        yield from _title("Besides")
+    for remark in found:
+        yield from _wrap(remark, "  ", "- ")
+    if found:
+        yield ""
 
 
 def _decision(result: Result) -> Iterator[str]:

@@ -12,11 +12,12 @@ from difftest.comparison import (
     controls,
     reached,
     runs_of,
-    upper_bound,
+    seen_of,
     witnesses,
 )
 from difftest.conformance import conformance
 from difftest.outcome import Ending, Outcome
+from difftest.result import upper_bound
 from difftest.tally import Run, Tally
 from difftest.verdict import PASS, UNREACHED, Value, fail, unknown
 
@@ -87,7 +88,7 @@ def test_shards_of_a_backend_are_put_together_by_number() -> None:
 )
 def test_witness_is_the_smallest_failing_workload(texts: dict[int, str], smallest: int) -> None:
     runs = {"model": numbered(run(1, content="late"), run(0, content="early"), run(2))}
-    (witness,) = witnesses("x", runs, ["model"], ORACLES, texts | {2: ""})
+    (witness,) = witnesses("x", seen_of(runs), ["model"], ORACLES, texts | {2: ""})
     assert (witness.number, witness.text) == (smallest, texts[smallest])
     assert witness.evidence == ("early", "late")[smallest]
 
@@ -99,7 +100,7 @@ def test_witness_that_fails_on_all_backends_beats_a_smaller_one() -> None:
         "qemu:6.1": numbered(run(0), run(1)),
     }
     backends = ["model", "uml:6.1", "qemu:6.1"]
-    (witness,) = witnesses("x", runs, backends, ORACLES, {0: "a\n", 1: RACE})
+    (witness,) = witnesses("x", seen_of(runs), backends, ORACLES, {0: "a\n", 1: RACE})
     assert (witness.number, witness.evidence) == (1, "here too")
     assert witness.backends == ("model", "uml:6.1")
 
@@ -109,13 +110,13 @@ def test_witness_that_fails_on_some_backends_will_do_if_there_is_no_other() -> N
         "model": numbered(run(0), run(1, content="here")),
         "uml:6.1": numbered(run(0, content="there"), run(1)),
     }
-    (witness,) = witnesses("x", runs, ["model", "uml:6.1"], ORACLES, {0: SMALL, 1: RACE})
+    (witness,) = witnesses("x", seen_of(runs), ["model", "uml:6.1"], ORACLES, {0: SMALL, 1: RACE})
     assert (witness.number, witness.backends) == (0, ("uml:6.1",))
 
 
 def test_each_failed_oracle_has_its_own_witness() -> None:
     runs = {"model": numbered(run(0, content="a", contract="b"), run(1, page_leak="c"))}
-    found = witnesses("x", runs, ["model"], ORACLES, {0: RACE, 1: SMALL})
+    found = witnesses("x", seen_of(runs), ["model"], ORACLES, {0: RACE, 1: SMALL})
     assert [(one.oracle, one.number) for one in found] == [
         ("page_leak", 1),
         ("content", 0),

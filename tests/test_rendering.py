@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from made import RACE, finished
 
 from difftest import verdict
-from difftest.comparison import cells, upper_bound
+from difftest.comparison import cells
 from difftest.rendering import cell_text, command, listing, numbered, percent, steps
-from difftest.result import Witness
+from difftest.result import Witness, upper_bound
 from difftest.tally import Run
 from difftest.verdict import PASS, UNREACHED
 

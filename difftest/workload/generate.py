@@ -17,13 +17,20 @@ from difftest.workload.ops import (
     OP_BYTES,
     OPS,
     Begin,
+    Continue,
     Copy,
     Fill,
+    Free,
+    Mlock,
     Op,
     Pageout,
+    Punch,
+    Remap,
     Resume,
     Shape,
     Swapon,
+    Truncate,
+    Zeropage,
 )
 from difftest.workload.workload import Kind, Map, Workload
 
@@ -112,6 +119,44 @@ def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
     return op
 
 
+def _again(choose: Choices, shape: Shape) -> list[Op]:
+    """A copy of a page that a file lacks with no block left, space, and the same copy.
+
+    In a fresh mapping of the whole file: what came before leaves it too often in no state for one.
+    """
+    number, file = choose.below(len(shape.maps)), choose.below(len(shape.files))
+    page = choose.below(shape.maps[number].pages)
+    ready = [Remap(number, file, 0), Truncate(file, MAX_PAGES), Punch(file, page, 1)]
+    space = Free(choose.between(1, 3))
+    if choose.chance(1, 2):
+        return [*ready, Copy(number, page, "M", ((Fill(0),),)), space, Copy(number, page, "M")]
+    return [*ready, Fill(0), Copy(number, page, "R"), space, Copy(number, page, "R")]
+
+
+def _reclaimed(choose: Choices, shape: Shape) -> list[Op]:
+    """Pages that were copied, and the reclaim of all that is mapped there."""
+    number = choose.below(len(shape.maps))
+    return [Copy(number, 0, choose.pick("MR")), Pageout(number, 0, shape.maps[number].pages)]
+
+
+def _locked(choose: Choices, shape: Shape) -> list[Op]:
+    """A copy to memory that is locked."""
+    number = choose.below(len(shape.maps))
+    page = choose.below(shape.maps[number].pages)
+    return [Mlock(number), Copy(number, page, choose.pick("MR"))]
+
+
+def _others(choose: Choices, shape: Shape) -> list[Op]:
+    """Those that fill a page and never stop, with no block left."""
+    number = choose.below(len(shape.maps))
+    page = choose.below(shape.maps[number].pages)
+    return [Fill(0), choose.pick((Zeropage, Continue))(number, page, 1)]
+
+
+#: How a workload may go on, in place of nothing: what is otherwise drawn too seldom to judge it.
+_TAILS = (*(None for _ in range(11)), _again, _again, _reclaimed, _locked, _others)
+
+
 def _file(choose: Choices) -> int:
     common = not choose.chance(1, 3)
     return choose.between(1, _COMMON_PAGES) if common else choose.between(0, MAX_PAGES)
@@ -140,6 +185,7 @@ def decode(piece: bytes) -> Workload:
     memfds = (_file(head),) if head.chance(1, 6) else ()
     maps = tuple(_map(head, files + memfds) for _ in range(head.pick(_FEW)))
     swap = head.chance(1, 2)
+    tail = head.pick(_TAILS)
     shape = Shape(blocks, files + memfds, maps)
     steps: list[Op] = []
     for number in range(_MAX_OPS):
@@ -149,6 +195,8 @@ def decode(piece: bytes) -> Workload:
             steps.append(step)
         if isinstance(step, Begin):
             shape = dataclasses.replace(shape, begins=shape.begins + 1)
+    if tail:
+        steps += tail(head, shape)
     workload = Workload(blocks, files, maps, tuple(steps), memfds)
     # With swap from the start: that it comes on first, and a page goes later, is seldom drawn.
     if swap and any(isinstance(op, Pageout) for _, op in workload.places()):

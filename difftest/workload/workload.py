@@ -69,3 +69,8 @@ class Workload:
 def tag_of(ordinal: int, page: int) -> int:
     """Return what fills a page: the `page`-th that the operation number `ordinal` writes."""
     return (ordinal + 1) * 256 + page + 1
+
+
+def operation_of(tag: int) -> int:
+    """Return the number of the operation that filled a page with a tag; -1 if it is of none."""
+    return tag // 256 - 1 if tag > 0 else -1
