@@ -145,8 +145,9 @@ class Attempt:
 class Returned:
     """An operation that returned; the ledger is as it should be after it. Last of its events.
 
-    `used` blocks are in use by what was reported, `blocks` by what files hold; `stopped`: a copy
-    is. `full`: the file that it is to write to may be refused another page.
+    `used` blocks are in use by what was reported, `blocks` by what files hold, `kept` of those by
+    what was never to be reclaimed; `stopped`: a copy is. `full`: the file that it is to write to
+    may be refused another page.
     """
 
     at: str
@@ -154,6 +155,7 @@ class Returned:
     step: Step
     used: int
     blocks: int
+    kept: int
     stopped: bool
     full: bool
 
@@ -259,6 +261,9 @@ class Ledger:
     def blocks(self) -> int:
         """Return how many blocks of the mount all files together should use."""
         return sum(len(book.pages) for book in (*self.files, self.filler) if book.limited)
+
+    def _reclaimed(self) -> int:
+        return sum(len(book.reclaimed & book.pages.keys()) for book in self.files if book.limited)
 
     def full(self, book: Book, own: Flight | None = None) -> bool:
         """Whether a file may be refused another page, by the copy `own` if it asks for one.
@@ -378,6 +383,7 @@ class Ledger:
             step,
             self.used,
             self.blocks,
+            kept=self.blocks - self._reclaimed(),
             stopped=bool(self._flights),
             full=book is not None and self.full(book),
         )

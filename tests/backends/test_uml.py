@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 import pytest
 from differences import DIFFERENCES, Difference
 from played import CALM, CRASH, KNOWN, changed_agent, guest_with, outcomes
-from wrong import wrong
+from wrong import CASES, Case, wrong
 
 import oracles
 from difftest import kernels
 from difftest.backends import guest, uml
 from difftest.backends.model import ModelBackend
+from difftest.conformance import disagreements
 from difftest.outcome import Ending, Step
 from difftest.verdict import Value, judge_safely
 from difftest.workload import generate
@@ -58,11 +59,24 @@ def test_an_oracle_catches_its_kind_of_wrong_kernel(
             "fill leave=0\ncopy map=0 page=0 source=R\n"
         )
     (outcome,) = outcomes(KERNELS[series], wrong(name), [workload])
-    verdicts = {one.name: judge_safely(one, workload, outcome) for one in oracles.ORACLES}
+    (base,) = outcomes(KERNELS[series], KNOWN["unpatched"], [workload])
+    verdicts = {one.name: judge_safely(one, workload, outcome, base) for one in oracles.ORACLES}
     assert verdicts[oracle].value is Value.FAIL
     assert evidence in verdicts[oracle].evidence
-    failed = [key for key, verdict in verdicts.items() if verdict.value is Value.FAIL]
-    assert failed == [oracle]
+    failed = {key for key, verdict in verdicts.items() if verdict.value is Value.FAIL}
+    assert failed - {"unchanged"} == {oracle}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_oracle_that_is_meant_for_it_catches_a_wrong_kernel(case: Case) -> None:
+    workload = from_text(case.text)
+    (outcome,) = outcomes(KERNEL, wrong(case.name), [workload])
+    assert disagreements(*outcomes(ModelBackend(), wrong(case.name), [workload]), outcome) == []
+    (base,) = outcomes(KERNEL, KNOWN["unpatched"], [workload])
+    verdicts = {one.name: judge_safely(one, workload, outcome, base) for one in oracles.ORACLES}
+    assert case.evidence in verdicts[case.oracle].evidence
+    failed = {key for key, verdict in verdicts.items() if verdict.value is Value.FAIL}
+    assert failed - {"unchanged"} == {case.oracle, *case.also} - {"unchanged"}
 
 
 @every_series
