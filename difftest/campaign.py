@@ -18,11 +18,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from difftest import facts, findings, plugins, reached, trial
+from difftest import facts, findings, judging, plugins, reached, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.backends import running
@@ -37,7 +36,6 @@ from difftest.settings import Mutants
 from difftest.store import Store
 from difftest.strategy import BASELINE
 from difftest.tally import Run, Tally
-from difftest.verdict import judge_safely, unknown
 from difftest.workload import codec, generate
 from difftest.workload.states import states_of
 
@@ -46,12 +44,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from difftest.findings import Finding, Shrunk
-    from difftest.outcome import Outcome
     from difftest.plugins import Plugins
     from difftest.result import Attack
     from difftest.settings import Settings
-    from difftest.verdict import Verdict
-    from difftest.workload.workload import Workload
 
 T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -260,11 +255,11 @@ def play(context: Context, task: Task) -> Done:
     """Run one shard and judge it."""
     known = context.settings.known()
     backend = context.plugins.backend(task.backend)
-    judge = _judges(context, task)
+    judges = judging.judges(context, task.strategy, task.backend)
     first = task.shard * generate.SHARD
     with Store.open(context.directory) as store:
         workloads = [codec.from_text(text) for text in store.texts(first, task.length)]
-        baseline = _baseline(context.settings, store, task)
+        baseline = judging.baseline(store, task.strategy, task.backend, task.shard)
     runs = []
     with running(backend, facts.chain(known[task.strategy], known)) as runner:
         outcomes = list(runner.run(workloads))
@@ -275,37 +270,11 @@ def play(context: Context, task: Task) -> Done:
         )
     counts: Counter[reached.Key] = Counter()
     for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True), first):
-        verdicts = tuple(one(workload, outcome, baseline.get(number)) for one in judge)
+        verdicts = tuple(one(workload, outcome, baseline.get(number)) for one in judges)
         runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
         reached.count(workload, outcome, counts)
     tally = Tally(task.strategy, task.backend, task.shard, tuple(runs), dict(counts))
     return Done(tally, consoles)
-
-
-def _judges(
-    context: Context, task: Task
-) -> list[Callable[[Workload, Outcome, Outcome | None], Verdict]]:
-    """Return what gives the verdicts of a shard, in the order of the campaign's oracles."""
-    judges: list[Callable[[Workload, Outcome, Outcome | None], Verdict]] = []
-    for name in context.settings.oracles:
-        if reason := context.settings.blind(name, task.strategy, task.backend):
-            verdict = unknown(reason)
-            judges.append(lambda *_, verdict=verdict: verdict)
-        else:
-            judges.append(partial(judge_safely, context.plugins.oracle(name)))
-    return judges
-
-
-def _baseline(settings: Settings, store: Store, task: Task) -> dict[int, Outcome]:
-    """Return the baseline's outcomes of the same workloads, if this run compares with them."""
-    if (
-        not settings.with_trait("pairwise")
-        or task.strategy == BASELINE
-        or not settings.has_baseline
-    ):
-        return {}
-    tally = store.tally(BASELINE, task.backend, task.shard)
-    return {run.number: run.outcome for run in tally.runs} if tally else {}
 
 
 def attack(context: Context, task: tuple[str, str]) -> list[Attack]:

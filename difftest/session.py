@@ -218,8 +218,8 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         states=STATES,
         unseen={one.name: one.unseen for one in backends},
         version=_version(oracles),
-        traits={one.name: Traits.of(one) for one in oracles},
         mutants=asked.mutants,
+        traits={one.name: Traits.of(one) for one in oracles},
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:

@@ -80,9 +80,9 @@ class Settings(Record, frozen=True):
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
     `unseen` has by backend the fields of an outcome that it cannot see, with the reason.
-    `traits` has those of the oracles, by name. `mutants` says whether those of the strategies are
-    tried, too. `version` is that of everything that decides an outcome: difftest and the kernels
-    it builds.
+    `mutants` says whether those of the strategies are tried, too. `traits` has those of the
+    oracles, by name. `version` is that of everything that decides an outcome: difftest and the
+    kernels it builds.
     """
 
     seed: int
@@ -94,8 +94,8 @@ class Settings(Record, frozen=True):
     states: tuple[str, ...]
     unseen: dict[str, dict[str, str]]
     version: str
-    traits: dict[str, Traits] = msgspec.field(default_factory=dict)
     mutants: Mutants = Mutants.NONE
+    traits: dict[str, Traits] = msgspec.field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """Return a hash of all of it, patches included: the same for the same command."""
@@ -138,8 +138,8 @@ def settings_of(
     states: Sequence[str],
     unseen: Mapping[str, Mapping[str, str]],
     version: str,
-    traits: Mapping[str, Traits] = MappingProxyType({}),
     mutants: Mutants = Mutants.NONE,
+    traits: Mapping[str, Traits] = MappingProxyType({}),
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
 
@@ -160,6 +160,6 @@ def settings_of(
         states=tuple(states),
         unseen={backend: dict(fields) for backend, fields in unseen.items() if fields},
         version=version,
-        traits=dict(traits),
         mutants=mutants,
+        traits=dict(traits),
     )

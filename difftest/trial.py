@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from difftest import facts
+from difftest import facts, judging
 from difftest.backends import console, running
 from difftest.conformance import disagreements
 from difftest.errors import BuildError, PatchError, RigError, StoreError
@@ -21,18 +21,19 @@ from difftest.parting import sentence
 from difftest.result import Fate, MutantResult
 from difftest.store import Store
 from difftest.strategy import BASELINE
-from difftest.verdict import Value, judge_safely
+from difftest.verdict import Value
 from difftest.workload import codec, generate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from difftest.campaign import Context
+    from difftest.judging import Judge
     from difftest.mutants import Mutant
     from difftest.outcome import Outcome
     from difftest.settings import Settings
     from difftest.tally import Run
-    from difftest.verdict import AnyOracle, Verdict
+    from difftest.verdict import Verdict
     from difftest.workload.workload import Workload
 
 FIRST_BATCH = 10
@@ -128,10 +129,11 @@ def attempt(context: Context, task: Task) -> MutantResult:
     settings = context.settings
     known = settings.known()
     mutant = mutants_of(known[task.strategy], task.backend)[task.mutant]
+    judges = judging.judges(context, task.strategy, task.backend)
     trial = Trial(
         mutant,
         task,
-        [context.plugins.oracle(name) for name in settings.oracles],
+        dict(zip(settings.oracles, judges, strict=True)),
         settings.unseen.get(task.backend, {}),
     )
     backend = context.plugins.backend(task.backend)
@@ -143,12 +145,12 @@ def attempt(context: Context, task: Task) -> MutantResult:
             stream = _stream(store, task, settings)
             size = FIRST_BATCH
             while batch := list(islice(stream, size)):
-                outcomes = list(runner.run([seen.workload for seen in batch]))
+                outcomes = list(runner.run([met.workload for met in batch]))
                 why = _stillborn(outcomes, runner.consoles) if size == FIRST_BATCH else ""
                 if why:
                     return trial.end(Fate.STILLBORN, evidence=why)
-                for seen, outcome in zip(batch, outcomes, strict=True):
-                    if ended := trial.see(seen, outcome):
+                for met, outcome in zip(batch, outcomes, strict=True):
+                    if ended := trial.see(met, outcome):
                         return ended
                 size = min(2 * size, generate.SHARD)
     except RigError as error:
@@ -178,45 +180,44 @@ def _stillborn(outcomes: Sequence[Outcome], consoles: Mapping[int, str]) -> str:
     return outcomes[first].title
 
 
-class Seen(NamedTuple):
-    """A workload, what the original came to on it, and what the baseline did if that was run."""
+class Met(NamedTuple):
+    """A workload with what the original and, for oracles that compare, the baseline came to."""
 
     workload: Workload
     run: Run
     baseline: Outcome | None
 
 
-def _stream(store: Store, task: Task, settings: Settings) -> Iterator[Seen]:
-    """Yield each workload of a run."""
+def _stream(store: Store, task: Task, settings: Settings) -> Iterator[Met]:
+    """Yield each workload of a run with what is known of it. Raises StoreError for a gap."""
     for shard, first in enumerate(range(0, settings.workloads, generate.SHARD)):
         tally = store.tally(task.strategy, task.backend, shard)
         if tally is None:
             raise StoreError(f"the run has no shard {shard} of {task.strategy} on {task.backend}")
-        below = store.tally(BASELINE, task.backend, shard)
-        baseline = {run.number: run.outcome for run in below.runs} if below else {}
+        below = judging.baseline(store, task.strategy, task.backend, shard)
         texts = store.texts(first, len(tally.runs))
         for text, run in zip(texts, tally.runs, strict=True):
-            yield Seen(codec.from_text(text), run, baseline.get(run.number))
+            yield Met(codec.from_text(text), run, below.get(run.number))
 
 
 class Trial:
     """What is known of a mutant so far; `see` takes what it came to on one workload more."""
 
     def __init__(
-        self, mutant: Mutant, task: Task, oracles: Sequence[AnyOracle], unseen: Iterable[str]
+        self, mutant: Mutant, task: Task, judges: Mapping[str, Judge], unseen: Iterable[str]
     ) -> None:
         self._mutant = mutant
         self._task = task
-        self._oracles = oracles
+        self._judges = judges
         self._unseen = tuple(unseen)
         self._runs = self._differ = self._unknown = 0
         self._first = ""
         self._cause = ""
         self._outcomes = hashlib.sha256()
 
-    def see(self, seen: Seen, outcome: Outcome) -> MutantResult | None:
+    def see(self, met: Met, outcome: Outcome) -> MutantResult | None:
         """Judge an outcome; return how the trial ended, if it did."""
-        run = seen.run
+        run = met.run
         self._runs += 1
         self._outcomes.update(msgspec.json.encode(outcome))
         if run.outcome.known and not outcome.known:
@@ -225,12 +226,10 @@ class Trial:
             if self._unknown == MOST_UNKNOWN:
                 return self.end(Fate.UNKNOWN, evidence=self._cause)
             return None
-        verdicts = [
-            judge_safely(oracle, seen.workload, outcome, seen.baseline) for oracle in self._oracles
-        ]
         told = [
-            (oracle.name, _words(oracle, before, after))
-            for oracle, before, after in zip(self._oracles, run.verdicts, verdicts, strict=True)
+            (name, _words(name, before, after))
+            for (name, judge), before in zip(self._judges.items(), run.verdicts, strict=True)
+            for after in [judge(met.workload, outcome, met.baseline)]
             if {before.value, after.value} == {Value.PASS, Value.FAIL}
         ]
         if told:
@@ -272,11 +271,11 @@ class Trial:
         )
 
 
-def _words(oracle: AnyOracle, before: Verdict, after: Verdict) -> str:
+def _words(oracle: str, before: Verdict, after: Verdict) -> str:
     """Say how an oracle's verdict on the original and on a mutant part."""
     if after.value is Value.FAIL:
-        return f"{oracle.name}: {after.evidence}"
-    return f"{oracle.name} passes, and of the original it says: {before.evidence}"
+        return f"{oracle}: {after.evidence}"
+    return f"{oracle} passes, and of the original it says: {before.evidence}"
 
 
 def _flat(text: str) -> str:

@@ -377,7 +377,3 @@ def test_what_became_of_a_mutant_is_kept_once(run_directory: Path) -> None:
         store.add_mutant(killed)
         store.add_mutant(msgspec.structs.replace(killed, fate=Fate.SURVIVED))
         assert store.mutants() == [killed]
-        with pytest.raises(StoreError, match="has no shard 7 of release_page on model"):
-            store.tally("release_page", "model", 7)
-        store.add_tally(TALLY)
-        assert store.tally("release_page", "model", 0) == TALLY
