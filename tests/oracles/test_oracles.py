@@ -31,9 +31,9 @@ TAKEN = from_text(
     "mount blocks=2\nfile pages=4\nmap file=0 offset=0 pages=4\n"
     "write file=0 page=0 pages=1\ncopy map=0 page=0 source=R\n"
 )
-#: Memory is reclaimed after a copy.
+#: Memory is reclaimed after a copy; in a mount that counts no blocks.
 RECLAIMED = from_text(
-    "mount blocks=2\nfile pages=4\nmap file=0 offset=0 pages=4\n"
+    "mount blocks=0\nfile pages=4\nmap file=0 offset=0 pages=4\n"
     "copy map=0 page=0 source=R\npageout map=0 page=0 pages=4\n"
 )
 
