@@ -267,6 +267,11 @@ class Ledger:
         """Return how many blocks of the mount a wrong fix may have lost: they were reclaimed."""
         return sum(len(book.reclaimed & book.pages.keys()) for book in self.files if book.limited)
 
+    @property
+    def in_flight(self) -> bool:
+        """Whether a copy is stopped."""
+        return bool(self._flights)
+
     def full(self, book: Book, own: Flight | None = None) -> bool:
         """Whether a file may be refused another page, by the copy `own` if it asks for one.
 
@@ -390,7 +395,7 @@ class Ledger:
             self.used,
             self.blocks,
             kept=self.blocks - self.reclaimed,
-            stopped=bool(self._flights),
+            stopped=self.in_flight,
             full=book is not None and self.full(book),
         )
 
