@@ -67,9 +67,10 @@ class Row(NamedTuple):
 
     @property
     def leaks(self) -> bool:
-        """Whether pages are left, or blocks in use that no file has, or the other way round."""
-        known = self.settled and None not in (self.due, self.after)
-        return (known and self.due != self.after) or self.held > 0
+        """Whether pages are left at the end, or blocks are in use that no file should have."""
+        if not self.settled or self.due is None or self.after is None:
+            return self.held > 0
+        return self.after > self.due or self.held > 0
 
 
 def timeline(workload: Workload, outcome: Outcome) -> list[Row]:

@@ -69,6 +69,15 @@ def test_a_block_that_no_file_has_leaks_from_that_row_on() -> None:
     ]
 
 
+def test_pages_that_are_left_leak_and_lost_ones_do_not() -> None:
+    copied = Step("0", 0, 0, 4096)
+    text = "mount blocks=4\nfile pages=1\nmap file=0 offset=0 pages=1\ncopy map=0 page=0 source=R\n"
+    left = Outcome(Ending.FINISHED, (copied,), left=0, held=1)
+    step, end = timeline(from_text(text), left)
+    assert (step.due, step.after, step.leaks) == (1, 0, False)
+    assert (end.after, end.held, end.leaks) == (0, 1, True)
+
+
 def test_the_copy_that_went_on_is_the_one_that_crashed() -> None:
     workload = from_text(RACE)
     last = timeline(workload, play("unpatched", workload))[-1]
