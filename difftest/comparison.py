@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from difftest.outcome import Ending
-from difftest.result import Cell, Control, Reached, Witness
+from difftest.result import ENOUGH, Cell, Control, Reached, Witness
 from difftest.verdict import Value
 from difftest.workload.codec import size
 
@@ -58,12 +58,14 @@ def _cell(strategy: str, backend: str, oracle: str, column: int, runs: Mapping[i
     verdicts = [run.verdicts[column] for run in played]
     count = Counter(verdict.value for verdict in verdicts)
     unknown = (verdict.evidence for verdict in verdicts if verdict.value is Value.UNKNOWN)
-    reached = count[Value.PASS] + count[Value.FAIL]
+    reached = sum(one.reached for one in verdicts if one.value is not Value.UNKNOWN)
     clean = reached and not count[Value.FAIL]
+    verdict = Value.PASS if reached >= ENOUGH else Value.UNKNOWN
     return Cell(
         strategy=strategy,
         backend=backend,
         oracle=oracle,
+        verdict=Value.FAIL if count[Value.FAIL] else verdict,
         runs=len(verdicts),
         reached=reached,
         passed=count[Value.PASS],

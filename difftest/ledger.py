@@ -86,21 +86,33 @@ class Mapping:
             self.doubt(page)
 
 
+Filling = ops.Copying | ops.CopyWp | ops.Zeropage | ops.Continue
+
+#: What is checked before anything is charged or allocated for a page.
+_BEFORE = frozenset((EAGAIN, EBADF, EINTR, EINVAL, ENOENT))
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A page that a copy, zeropage or continue comes to, for the last time.
 
-    `page` counts from the start of its range. `reasons` are the errno values with which the
-    documentation lets it fail here; `barred` those that must keep it from filling the page.
-    `retried`: it stopped here before. `installed`: the operation says that it put the page there.
+    `op` is the operation; `page` counts from the start of its range. `reasons` are the errno values
+    with which the documentation lets it fail here; `barred` those that must keep it from filling
+    the page. `retried`: it stopped here before. `installed`: it says that it put the page there.
     """
 
     at: str
+    op: Filling
     page: int
     reasons: frozenset[int]
     barred: frozenset[int]
     retried: bool
     installed: bool
+
+    @property
+    def entered(self) -> bool:
+        """Whether the kernel came as far as to charge or allocate something for the page."""
+        return not self.barred & _BEFORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +131,6 @@ class Removal:
     map: int
     pages: range
     moved: bool
-
-
-Filling = ops.Copying | ops.CopyWp | ops.Zeropage | ops.Continue
 
 
 @dataclass(slots=True)
@@ -340,7 +349,7 @@ class Ledger:
             possible.add(EINVAL)
         retried = number == flight.stopped_at
         return Attempt(
-            flight.at, number, frozenset(possible), frozenset(reasons), retried, installed
+            flight.at, op, number, frozenset(possible), frozenset(reasons), retried, installed
         )
 
     def _cannot_be_read(self, flight: Flight, number: int) -> bool:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from difftest.facts import misfit, model_for
 from difftest.parting import sentence
+from difftest.result import ENOUGH
+from difftest.verdict import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 
 #: One line that explains the cells.
 LEGEND = (
-    "Cells: failures / workloads judged (95 % upper bound of the failure rate); "
-    "?n could not be judged."
+    "Cells: failures / workloads that could have shown one (95 % upper bound of the failure rate); "
+    f"?n could not be judged. UNKNOWN (n of m): only n of m reached it, and {ENOUGH} are the least "
+    "that say anything."
 )
 
 
@@ -55,9 +58,11 @@ def listing(names: Iterable[str], word: str = "and") -> str:
 
 def cell_parts(cell: Cell) -> tuple[str, str, str]:
     """Return the count, the bound and the unknown of a cell; a part that says nothing is ""."""
-    count = f"{cell.fail}/{cell.reached}"
+    unknown = f"?{cell.unknown}" if cell.unknown else ""
+    if cell.verdict is Value.UNKNOWN:
+        return "UNKNOWN", f"({cell.reached} of {cell.runs})", unknown
     bound = "" if cell.upper_bound is None else f"(<{percent(cell.upper_bound)})"
-    return count, bound, f"?{cell.unknown}" if cell.unknown else ""
+    return f"{cell.fail}/{cell.reached}", bound, unknown
 
 
 def cell_text(cell: Cell) -> str:

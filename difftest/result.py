@@ -12,6 +12,11 @@ import msgspec
 
 from difftest.outcome import Record
 from difftest.parting import Difference  # noqa: TC001 - msgspec reads the annotations
+from difftest.verdict import Value  # noqa: TC001
+
+ENOUGH = 59
+"""Workloads that a clean cell must have reached to say anything: the fewest that bound the failure
+rate below 5 %. Below that a failure in every twentieth would pass unseen once in twenty runs."""
 
 
 class Full(Record, frozen=True, omit_defaults=False):
@@ -59,14 +64,17 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
     """Verdicts of one oracle on one strategy and backend.
 
     `runs` = pass + fail + unknown, without workloads that the backend has no way to play.
-    `reached` counts the runs that could be judged: pass + fail. `upper_bound` is the 95 % upper
-    bound of the failure rate, for a cell without failures; None with failures or with nothing
-    reached. `causes` are up to three different causes of UNKNOWN.
+    `reached` counts the runs that were judged and could have shown the failure: fail, and those
+    of pass that came to where it shows. `upper_bound` is the 95 % upper bound of the failure rate
+    among them, for a cell without failures; None with failures or with nothing reached. `verdict`
+    is that of the cell: UNKNOWN without failures, too, if fewer than ENOUGH were reached.
+    `causes` are up to three different causes of UNKNOWN.
     """
 
     strategy: str
     backend: str
     oracle: str
+    verdict: Value
     runs: int
     reached: int
     passed: int

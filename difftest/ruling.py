@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from difftest.rendering import listing
+from difftest.result import ENOUGH
 from difftest.strategy import BASELINE
+from difftest.verdict import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +86,21 @@ def _missing(facts: PatchFacts, own: Sequence[Cell]) -> list[str]:
                 f"Evidence is missing: {cell.oracle} could not judge {cell.unknown} of {cell.runs} "
                 f"workloads on {cell.backend}{cause}."
             )
+        elif cell.verdict is Value.UNKNOWN and cell.runs:
+            reasons.append(
+                f"Evidence is missing: {cell.reached} of {cell.runs} workloads on {cell.backend} "
+                f"reached what {cell.oracle} judges; {_more(cell)}."
+            )
     return reasons
+
+
+def _more(cell: Cell) -> str:
+    """Say how many workloads would do, at the rate so far, to two digits."""
+    if not cell.reached:
+        return f"at least {ENOUGH} have to"
+    count = math.ceil(ENOUGH * cell.runs / cell.reached)
+    scale = 10 ** max(0, len(str(count)) - 2)
+    return f"at least {ENOUGH} have to, of about {math.ceil(count / scale) * scale}"
 
 
 def against_base(strategy: Strategy, cells: Sequence[Cell]) -> str:

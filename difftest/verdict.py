@@ -20,13 +20,22 @@ class Value(StrEnum):
 
 
 class Verdict(Record, frozen=True):
-    """`evidence` is one sentence: what was seen and what should have been; empty for a PASS."""
+    """`evidence` is one sentence: what was seen and what should have been; empty for a PASS.
+
+    `reached` is False for a PASS of a workload that never came to where this could have failed.
+    """
 
     value: Value
     evidence: str = ""
+    reached: bool = True
 
 
 PASS = Verdict(Value.PASS)
+UNREACHED = Verdict(Value.PASS, reached=False)
+
+
+def passed(*, reached: bool) -> Verdict:
+    return PASS if reached else UNREACHED
 
 
 def fail(evidence: str) -> Verdict:
@@ -44,7 +53,10 @@ class Oracle(Protocol):
     question: str
 
     def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
-        """Judge an outcome. It may be of any ending; what cannot be seen in it is UNKNOWN."""
+        """Judge an outcome. It may be of any ending; what cannot be seen in it is UNKNOWN.
+
+        A PASS says whether the workload came to where it could have been a FAIL.
+        """
         ...
 
 

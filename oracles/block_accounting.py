@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.ledger import Ledger, Returned
-from difftest.verdict import PASS, Verdict, fail, unknown
+from difftest.ledger import Attempt, Ledger, Returned
+from difftest.verdict import Verdict, fail, passed, unknown
 
 if TYPE_CHECKING:
     from difftest.outcome import Outcome
@@ -19,6 +19,9 @@ class BlockAccounting:
     After every operation with what they should hold by the results so far (not while a copy is
     stopped: a fix may keep a block for it); at the end with the sum of st_blocks; and with zero
     when all is closed. A mount without limit counts nothing.
+
+    Reached if a copy or the like came to a page of a file on a mount with a limit, in a shared
+    mapping: that is where a block is charged, or refused.
     """
 
     name = "block_accounting"
@@ -26,7 +29,12 @@ class BlockAccounting:
 
     def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
         ledger = Ledger(workload, outcome)
+        reached = False
         for event in ledger.walk():
+            if isinstance(event, Attempt):
+                mapping = ledger.maps[event.op.map]
+                limited = mapping.shared and mapping.book and mapping.book.limited
+                reached |= bool(limited and event.entered)
             if not isinstance(event, Returned) or "." in event.at or ledger.in_flight:
                 continue
             if ledger.used != ledger.blocks:
@@ -48,4 +56,4 @@ class BlockAccounting:
                 f"{outcome.left} of {workload.blocks} blocks are in use when every file is closed "
                 "and deleted"
             )
-        return PASS
+        return passed(reached=reached)

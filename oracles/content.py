@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.ledger import Ledger, Mapping
-from difftest.verdict import PASS, Verdict, fail, unknown
+from difftest.ledger import Attempt, Ledger, Mapping
+from difftest.verdict import Verdict, fail, passed, unknown
+from difftest.workload import ops
 
 if TYPE_CHECKING:
-    from difftest.outcome import Outcome
+    from difftest.outcome import Outcome, State
     from difftest.workload.workload import Workload
 
 
@@ -19,6 +20,8 @@ class Content:
     Pages are told apart by a tag of the operation and page that filled them. Private pages must
     also still be there, or not be there any more. What lies in the page cache beyond the end of a
     file it does not look at.
+
+    Reached if a copy filled a page.
     """
 
     name = "content"
@@ -26,24 +29,35 @@ class Content:
 
     def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
         ledger = Ledger(workload, outcome)
-        for _ in ledger.walk():
-            pass
+        reached = False
+        for event in ledger.walk():
+            if isinstance(event, Attempt) and event.installed:
+                reached |= isinstance(event.op, ops.Copying)
         state = outcome.state
         if state is None:
             return unknown("the kernel crashed before the end")
-        for number, (book, file) in enumerate(zip(ledger.files, state.files, strict=True)):
-            if book.size != file.size:
-                return fail(f"file {number} has {file.size} pages, not {book.size}")
-            for page, tag in enumerate(file.content):
-                expected = book.pages.get(page, 0)
-                if tag != expected:
-                    return fail(f"page {page} of file {number} {_difference(tag, expected)}")
-        for number, (mapping, tags) in enumerate(zip(ledger.maps, state.maps, strict=True)):
-            for page, held in enumerate(tags or ()):
-                wrong = _in_memory(mapping, page, held)
-                if wrong:
-                    return fail(f"page {page} of map {number} {wrong}")
-        return PASS
+        wrong = _in_files(ledger, state) or _in_maps(ledger, state)
+        return fail(wrong) if wrong else passed(reached=reached)
+
+
+def _in_files(ledger: Ledger, state: State) -> str:
+    for number, (book, file) in enumerate(zip(ledger.files, state.files, strict=True)):
+        if book.size != file.size:
+            return f"file {number} has {file.size} pages, not {book.size}"
+        for page, tag in enumerate(file.content):
+            expected = book.pages.get(page, 0)
+            if tag != expected:
+                return f"page {page} of file {number} {_difference(tag, expected)}"
+    return ""
+
+
+def _in_maps(ledger: Ledger, state: State) -> str:
+    for number, (mapping, tags) in enumerate(zip(ledger.maps, state.maps, strict=True)):
+        for page, held in enumerate(tags or ()):
+            wrong = _in_memory(mapping, page, held)
+            if wrong:
+                return f"page {page} of map {number} {wrong}"
+    return ""
 
 
 def _in_memory(mapping: Mapping, page: int, held: int | None) -> str:

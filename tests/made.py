@@ -126,7 +126,7 @@ def settings(
     strategies: Sequence[Strategy] = BUNDLED,
     *,
     known: Iterable[Strategy] = BUNDLED,
-    workloads: int = 20,
+    workloads: int = 100,
     backends: Sequence[str] = BACKENDS,
     oracles: Sequence[str] = ORACLES,
     seed: int = 7,
@@ -157,9 +157,9 @@ def seen(strategy: str, number: int) -> Run:
 def campaign(
     play: Callable[[str, int], Run] = seen,
     strategies: Sequence[Strategy] = BUNDLED,
-    workloads: int = 20,
+    workloads: int = 100,
     backends: Sequence[str] = BACKENDS,
-    shard_size: int = 10,
+    shard_size: int = 50,
 ) -> Parts:
     """Make a whole run; `play` gives the run of a strategy and a number, on every backend."""
     tallies = [

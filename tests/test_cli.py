@@ -58,7 +58,7 @@ def test_a_recommendation_is_status_0_and_the_table_goes_to_standard_output(
     tmp_path: Path,
 ) -> None:
     done = run(
-        tmp_path, "--workloads", 200, "--strategy", "unpatched", "--strategy", "release_page"
+        tmp_path, "--workloads", 2000, "--strategy", "unpatched", "--strategy", "release_page"
     )
     assert done.returncode == 0, done.stderr
     assert "Recommended: release_page" in done.stdout
@@ -216,7 +216,7 @@ def test_without_the_tools_the_model_runs_and_says_what_is_left_out(tmp_path: Pa
     tools.mkdir()
     (tools / "git").symlink_to("/usr/bin/git")
     done = difftest(
-        "run", "--workloads", 400, "--output", tmp_path / "runs", "--jobs", 1, PATH=str(tools)
+        "run", "--workloads", 2000, "--output", tmp_path / "runs", "--jobs", 1, PATH=str(tools)
     )
     assert done.returncode == 0, done.stderr
     assert "uml:6.1 is left out: not installed here: " in done.stderr

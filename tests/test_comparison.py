@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,10 +17,8 @@ from difftest.comparison import (
 )
 from difftest.conformance import conformance
 from difftest.outcome import Ending, Outcome
-from difftest.tally import Tally
-
-if TYPE_CHECKING:
-    from difftest.tally import Run
+from difftest.tally import Run, Tally
+from difftest.verdict import PASS, UNREACHED, Value, fail, unknown
 
 
 def numbered(*runs: Run) -> dict[int, Run]:
@@ -49,6 +45,16 @@ def test_cell_counts_each_value_and_bounds_only_what_did_not_fail() -> None:
     assert accounting.upper_bound == upper_bound(2)
     assert accounting.causes == ("the kernel crashed", "hung: no sign of life for 10 s")
     assert (leak.passed, leak.fail, leak.upper_bound) == (1, 1, None)
+
+
+def test_cell_reached_counts_what_could_have_failed_and_was_judged() -> None:
+    given = (PASS, UNREACHED, fail("x"), unknown("y"))
+    runs = {"model": {n: Run(n, run(n).outcome, (one,), ()) for n, one in enumerate(given)}}
+    (cell,) = cells("x", runs, ["model"], ["o"])
+    assert (cell.runs, cell.reached, cell.passed, cell.fail, cell.unknown) == (4, 2, 2, 1, 1)
+    del runs["model"][2]
+    (cell,) = cells("x", runs, ["model"], ["o"])
+    assert (cell.verdict, cell.reached, cell.upper_bound) == (Value.UNKNOWN, 1, upper_bound(1))
 
 
 def test_cell_where_nothing_could_be_judged_has_no_bound() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def test_a_third_partys_package_shows_in_the_table(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     row = next(line for line in lines if line.startswith("lockfix "))
     assert any("few_errors" in line for line in lines)
-    assert "0/300" in row
+    assert re.search(r" 0/\d+ ", row)
 
 
 def test_a_plugin_that_raises_while_loading_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

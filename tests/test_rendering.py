@@ -6,11 +6,14 @@ import shlex
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import RACE
+from made import RACE, finished
 
-from difftest.comparison import upper_bound
+from difftest import verdict
+from difftest.comparison import cells, upper_bound
 from difftest.rendering import cell_text, command, listing, numbered, percent, steps
-from difftest.result import Cell, Witness
+from difftest.result import Witness
+from difftest.tally import Run
+from difftest.verdict import PASS, UNREACHED
 
 
 @pytest.mark.parametrize(
@@ -35,16 +38,24 @@ def test_a_rounded_bound_is_still_a_bound(n: int) -> None:
         (2000, 0, 0, "0/2000 (<0.15 %)"),
         (1788, 212, 0, "212/2000"),
         (1788, 0, 212, "0/1788 (<0.17 %) ?212"),
-        (0, 0, 5, "0/0 ?5"),
+        (0, 0, 5, "UNKNOWN (0 of 5) ?5"),
+        (58, 0, 0, "UNKNOWN (58 of 58)"),
+        (59, 0, 0, "0/59 (<5.0 %)"),
         (1, 1, 1, "1/2 ?1"),
     ],
 )
 def test_cells(passed: int, fail: int, unknown: int, text: str) -> None:
-    reached = passed + fail
-    bound = upper_bound(reached) if reached and not fail else None
-    runs = reached + unknown
-    cell = Cell("s", "model", "o", runs, reached, passed, fail, unknown, bound, ())
+    given = [PASS] * passed + [verdict.fail("x")] * fail + [verdict.unknown("y")] * unknown
+    runs = {n: Run(n, finished(), (one,), ()) for n, one in enumerate(given)}
+    (cell,) = cells("s", {"model": runs}, ["model"], ["o"])
     assert cell_text(cell) == text
+
+
+def test_a_cell_that_too_few_workloads_reached_says_how_many() -> None:
+    given = [PASS] * 3 + [UNREACHED] * 1997
+    runs = {n: Run(n, finished(), (one,), ()) for n, one in enumerate(given)}
+    (cell,) = cells("s", {"model": runs}, ["model"], ["o"])
+    assert cell_text(cell) == "UNKNOWN (3 of 2000)"
 
 
 def test_names_are_joined_as_in_a_sentence() -> None:

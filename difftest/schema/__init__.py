@@ -19,6 +19,7 @@ def schema() -> str:
     made = msgspec.json.schema(Result)
     for record in made["$defs"].values():
         # msgspec leaves out what has a default, but every field is printed.
-        record["required"] = list(record["properties"])
+        if "properties" in record:
+            record["required"] = list(record["properties"])
     header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "difftest result"}
     return json.dumps(header | made, indent=2, ensure_ascii=False) + "\n"

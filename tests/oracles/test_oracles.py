@@ -81,6 +81,34 @@ def test_a_fix_that_is_wrong_in_one_way_fails_that_oracle_alone(
     assert [name for name, one in given.items() if one[0].value is Value.FAIL] == [oracle]
 
 
+@pytest.mark.parametrize(
+    ("oracle", "reached", "text"),
+    [
+        ("no_kernel_bug", True, "mount blocks=2|copy map=0 page=0 source=M"),
+        ("no_kernel_bug", False, "mount blocks=2|copy map=0 page=0 source=R"),
+        ("block_accounting", True, "mount blocks=2|copy map=0 page=0 source=R"),
+        ("block_accounting", False, "mount blocks=0|copy map=0 page=0 source=R"),
+        ("block_accounting", False, "mount blocks=2|munmap map=0|copy map=0 page=0 source=R"),
+        ("page_leak", True, "mount blocks=2|copy map=0 page=0 source=M"),
+        ("page_leak", True, "mount blocks=2|copy map=0 page=0 source=U"),
+        ("page_leak", False, "mount blocks=2|copy map=0 page=0 source=R"),
+        ("content", True, "mount blocks=2|copy map=0 page=0 source=R"),
+        ("content", False, "mount blocks=2|copy map=0 page=0 source=U"),
+        ("contract", True, "mount blocks=2|copy map=0 page=0 source=U"),
+        ("contract", False, "mount blocks=2|copy map=0 page=0 source=R"),
+    ],
+)
+def test_a_pass_says_whether_the_workload_could_have_failed(
+    oracle: str,
+    reached: bool,  # noqa: FBT001 - a parameter of the test
+    text: str,
+) -> None:
+    mount, *steps = text.split("|")
+    lines = [mount, "file pages=4", "map file=0 offset=0 pages=4", *steps]
+    (verdict,) = verdicts(KNOWN["release_page"], [from_text("\n".join(lines))])[oracle]
+    assert (verdict.value, verdict.reached) == (Value.PASS, reached)
+
+
 @pytest.mark.parametrize("name", ["block_accounting", "page_leak", "content"])
 def test_a_crash_leaves_the_end_unknown(name: str) -> None:
     given = verdicts(KNOWN["unpatched"], [FULL])[name][0]
