@@ -125,7 +125,8 @@ def result_of(parts: Parts) -> Result:
     )
     return Result(
         seed=settings.seed,
-        workloads=settings.workloads,
+        workloads=settings.workloads + settings.faults,
+        faults=settings.faults,
         done=len(done),
         backends=settings.backends,
         platforms=dict(parts.platforms),
@@ -144,7 +145,7 @@ def result_of(parts: Parts) -> Result:
             checks,
             attacks,
             backends=settings.backends,
-            workloads=settings.workloads,
+            workloads=settings.workloads + settings.faults,
             done=len(done),
         ),
         timings=dict(parts.timings),

@@ -90,6 +90,10 @@ _workloads = click.option(
     "--workloads", type=click.IntRange(min=1), default=2000, show_default=True,
     help="How many random workloads each strategy meets on each backend.",
 )  # fmt: skip
+_faults = click.option(
+    "--faults", type=click.IntRange(min=0), default=1000, show_default=True,
+    help="How many workloads with faults besides: calls inside the kernel that fail.",
+)  # fmt: skip
 _seed = click.option(
     "--seed", type=_Number(0, "random", lambda: secrets.randbelow(1_000_000)),
     default=1, show_default=True,
@@ -128,6 +132,7 @@ def cli() -> None:
 @_backend
 @_oracle
 @_workloads
+@_faults
 @_seed
 @_jobs
 @_format
@@ -139,6 +144,7 @@ def run(
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     workloads: int,
+    faults: int,
     seed: int,
     jobs: int,
     formats: tuple[str, ...],
@@ -158,7 +164,7 @@ def run(
     """
     loaded = plugins.load(skip)
     reports = [loaded.report(name) for name in formats]
-    asked = session.Request(strategies, patches, backends, oracles, workloads, seed)
+    asked = session.Request(strategies, patches, backends, oracles, workloads, seed, faults)
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()
@@ -172,6 +178,7 @@ def run(
 @_strategy
 @_backend
 @_workloads
+@_faults
 @_seed
 @_jobs
 @_output
@@ -181,6 +188,7 @@ def conform_(
     strategies: tuple[str, ...],
     backends: tuple[str, ...],
     workloads: int,
+    faults: int,
     seed: int,
     jobs: int,
     output: Path,
@@ -198,7 +206,7 @@ def conform_(
     """
     loaded = plugins.load(skip)
     places = (MODEL, *backends) if backends else ()
-    asked = session.Request(strategies, (), places, None, workloads, seed)
+    asked = session.Request(strategies, (), places, None, workloads, seed, faults)
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()

@@ -13,7 +13,7 @@ from difftest.backends import running
 from difftest.conformance import disagreements
 from difftest.outcome import Ending, Outcome, Step, Window
 from difftest.verdict import Value, Verdict, judge_safely
-from difftest.workload.codec import SETUP, line_of, to_text
+from difftest.workload.codec import SETUP, line_of, line_of_fault, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,14 +77,16 @@ def timeline(workload: Workload, outcome: Outcome) -> Iterator[str]:
             copy = one.at.partition(".")[0]
             if one.at.endswith(".0"):
                 yield _row(copy, line_of(ops[copy]), "stops, with no lock held")
-            yield _row(one.at, "| window", f"{one.used}/{blocks} blocks in use")
+            hits = _hits(workload, one)
+            yield _row(one.at, "| window", f"{one.used}/{blocks} blocks in use{hits}")
             continue
         bar = "|   " if "." in one.at else ""
         again = "| " if not bar and f"{one.at}.0" in seen else ""
         text = f"{again}goes on" if again else f"{bar}{line_of(ops[one.at])}"
-        yield _row(one.at, text, f"{_result(one)}  {one.used}/{blocks} blocks in use")
+        in_use = f"{one.used}/{blocks} blocks in use"
+        yield _row(one.at, text, f"{_result(one)}  {in_use}{_hits(workload, one)}")
     if outcome.ending is not Ending.FINISHED:
-        yield f"        *** {outcome.ending}: {outcome.title}"
+        yield f"        *** {outcome.ending}: {outcome.title}{_hits(workload, outcome)}"
         return
     left = f"{outcome.left} blocks and {outcome.held} pages left"
     yield f"        everything closed, unmapped, deleted: {left}"
@@ -92,6 +94,11 @@ def timeline(workload: Workload, outcome: Outcome) -> Iterator[str]:
 
 def _row(at: str, text: str, result: str) -> str:
     return f"{at:>6}  {text:<{_WIDTH}} {result}"
+
+
+def _hits(workload: Workload, one: Step | Window | Outcome) -> str:
+    """Say which faults hit."""
+    return "".join(f"; {line_of_fault(workload.faults[number])} hit" for number in one.hits)
 
 
 def _result(step: Step) -> str:

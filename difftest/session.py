@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 class Request:
     """What the command line asks for; empty tuples mean all there is, or all by default.
 
-    Without `oracles` (None) nothing is judged: outcomes are compared, and that is all.
+    `faults` are workloads with faults, besides `workloads` without. Without `oracles` (None)
+    nothing is judged: outcomes are compared, and that is all.
     """
 
     strategies: tuple[str, ...]
@@ -53,6 +54,7 @@ class Request:
     oracles: tuple[str, ...] | None
     workloads: int
     seed: int
+    faults: int = 0
 
 
 def strategies_of(
@@ -203,6 +205,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         states=STATES,
         unseen={one.name: one.unseen for one in backends},
         version=_version(oracles),
+        faults=asked.faults,
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:

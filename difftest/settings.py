@@ -58,6 +58,7 @@ class StoredStrategy(Record, frozen=True):
 class Settings(Record, frozen=True):
     """What a run compares, on what, where. Equal settings give equal results.
 
+    `faults` counts the workloads with faults that there are besides `workloads` without.
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
     `unseen` has by backend the fields of an outcome that it cannot see, with the reason.
@@ -73,6 +74,7 @@ class Settings(Record, frozen=True):
     states: tuple[str, ...]
     unseen: dict[str, dict[str, str]]
     version: str
+    faults: int = 0
 
     def fingerprint(self) -> str:
         """Return a hash of all of it, patches included: the same for the same command."""
@@ -97,6 +99,7 @@ def settings_of(
     states: Sequence[str],
     unseen: Mapping[str, Mapping[str, str]],
     version: str,
+    faults: int = 0,
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
 
@@ -117,4 +120,5 @@ def settings_of(
         states=tuple(states),
         unseen={backend: dict(fields) for backend, fields in unseen.items() if fields},
         version=version,
+        faults=faults,
     )

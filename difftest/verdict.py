@@ -6,6 +6,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from difftest.guarding import stopped
 from difftest.outcome import Record
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ def unknown(cause: str) -> Verdict:
 
 
 class Oracle(Protocol):
-    """Judges one property. `name` is its column, `question` what a PASS answers with yes."""
+    """Judges one property. `name` is its column, `question` what a PASS answers with yes.
+
+    One with `of_guards = True` is also asked about a kernel that an assertion stopped because a
+    fault had broken what it asserts. That says nothing of any other property.
+    """
 
     name: str
     question: str
@@ -64,6 +69,8 @@ def judge_safely(oracle: Oracle, workload: Workload, outcome: Outcome) -> Verdic
     """Ask an oracle; one that raises has no opinion, and its exception is the cause."""
     if not outcome.known:
         return unknown(f"{outcome.ending}: {outcome.title}")
+    if stopped(workload, outcome) and not getattr(oracle, "of_guards", False):
+        return UNREACHED
     try:
         return oracle.judge(workload, outcome)
     except Exception as error:  # noqa: BLE001 - an oracle is anybody's code

@@ -10,6 +10,7 @@ import pluggy
 from oracles.block_accounting import BlockAccounting
 from oracles.content import Content
 from oracles.contract import Contract
+from oracles.guard import Guard
 from oracles.no_kernel_bug import NoKernelBug
 from oracles.page_leak import PageLeak
 
@@ -26,6 +27,7 @@ ORACLES: tuple[Oracle, ...] = (
     PageLeak(),
     Content(),
     Contract(),
+    Guard(),
 )
 
 

@@ -223,11 +223,11 @@ class GuestRunner:
         left = [place for place in range(len(workloads)) if place not in refused]
         faulty = [place for place in left if self._needs_knobs(workloads[place])]
         plain = [place for place in left if place not in set(faulty)]
-        outcomes = dict.fromkeys(plain, self._play(workloads, plain))
+        outcomes = dict.fromkeys(plain, self.play(workloads, plain))
         if faulty:
             assert isinstance(self._knobs, GuestRunner)  # noqa: S101 - _why_not has seen to it
             self._knobs.consoles, self._knobs.culprits = self.consoles, self.culprits
-            outcomes |= dict.fromkeys(faulty, self._knobs._play(workloads, faulty))
+            outcomes |= dict.fromkeys(faulty, self._knobs.play(workloads, faulty))
         for place in range(len(workloads)):
             yield refused[place] if place in refused else next(outcomes[place])
 
@@ -246,7 +246,7 @@ class GuestRunner:
             self._knobs = self._with_knobs()
         return self._knobs if isinstance(self._knobs, str) else ""
 
-    def _play(self, workloads: Sequence[Workload], places: Sequence[int]) -> Iterator[Outcome]:
+    def play(self, workloads: Sequence[Workload], places: Sequence[int]) -> Iterator[Outcome]:
         """Play the workloads at some places of what was asked for."""
         texts = [to_text(workloads[place]) for place in places]
         attempts = first = 0

@@ -76,7 +76,7 @@ class ModelBackend:
 
 @cache
 def load(patches: tuple[tuple[str, str], ...], *, knobs: bool = False) -> code.Code:
-    """Import the model with patches, (name, text), applied in order, and with `knobs` for faults."""
+    """Import the model with patches, (name, text), applied in order; with `knobs` for faults."""
     with tempfile.TemporaryDirectory(prefix="difftest-model-") as folder:
         root = Path(folder).resolve()
         for part in code.PATCHABLE:

@@ -62,5 +62,5 @@ def load(root: Path, *, knobs: bool = False) -> Code:
         return code
     if fresh:
         sys.modules[name].knobs = install((shmem, userfaultfd))  # type: ignore[attr-defined]
-    faults, by_entry = sys.modules[name].knobs  # type: ignore[attr-defined]
+    faults, by_entry = sys.modules[name].knobs
     return replace(code, faults=faults, by_entry=by_entry)

@@ -80,4 +80,4 @@ class Fault:
     @property
     def errno(self) -> int:
         """Return the number of the error, 0 for one that is none."""
-        return getattr(errno, self.error) if self.error != "0" else 0  # type: ignore[no-any-return]
+        return getattr(errno, self.error) if self.error != "0" else 0
