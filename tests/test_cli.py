@@ -35,8 +35,9 @@ def difftest(
 
 def run(tmp_path: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     return difftest(
-        "run", "--backend", "model", "--output", tmp_path / "runs", *arguments, **environment
-    )
+        "run", "--backend", "model", "--faults", 0, "--output", tmp_path / "runs", *arguments,
+        **environment,
+    )  # fmt: skip
 
 
 COMMANDS = ("run", "conform", "report", "replay", "selftest", "list", "show", "kernel", "doctor")
@@ -260,11 +261,14 @@ def test_a_reader_that_goes_away_gets_no_traceback() -> None:
 @pytest.mark.kernel
 def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
     """What the README promises, smaller: both backends, one table, one decision, replays."""
-    done = difftest("run", "--workloads", 500, "--format", "json", "--output", tmp_path / "runs")
+    done = difftest(
+        "run", "--workloads", 500, "--faults", 250, "--format", "json",
+        "--output", tmp_path / "runs",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["decision"]["recommended"] == "release_page"
-    assert result["decision"]["order"] == ["release_page", "remove_bug_on"]
+    assert result["decision"]["order"] == ["release_page"]
     fails = {
         (cell["strategy"], cell["backend"], cell["oracle"])
         for cell in result["cells"]
@@ -277,6 +281,7 @@ def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
         for backend in ("model", "uml:6.1")
         for strategy, oracle in (
             ("unpatched", "no_kernel_bug"),
+            ("remove_bug_on", "guard"),
             ("naive_hold", "block_accounting"),
             ("unacct_before_return", "no_kernel_bug"),
         )
@@ -301,7 +306,7 @@ def test_a_patch_file_alone_is_compared_on_the_kernel(tmp_path: Path) -> None:
     patch.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     done = difftest(
         "run", "--patch", patch, "--strategy", "unpatched", "--workloads", 100,
-        "--output", tmp_path / "runs",
+        "--faults", 0, "--output", tmp_path / "runs",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "no model patch" in done.stdout
