@@ -242,6 +242,10 @@ def test_list_and_show_know_everything() -> None:
     assert "put_page(*pagep)" in shown
     assert "put_page(pagep.page)" in shown
     assert "R: the source page is resident" in difftest("show", "copy").stdout
+    assert "  callee_keeps_page " in listed
+    shown = difftest("show", "cache_insert").stdout
+    assert shown.startswith("fault site=cache_insert call=… error=ENOMEM\n")
+    assert "shmem_add_to_page_cache()" in shown
     assert "did you mean release_page" in difftest("show", "relase_page").stderr
 
 
