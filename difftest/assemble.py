@@ -178,7 +178,8 @@ def result_of(parts: Parts) -> Result:
     )
     return Result(
         seed=settings.seed,
-        workloads=settings.workloads,
+        workloads=settings.workloads + settings.faults,
+        faults=settings.faults,
         done=len(done),
         backends=settings.backends,
         platforms=dict(parts.platforms),
@@ -217,7 +218,7 @@ def result_of(parts: Parts) -> Result:
                 for name in names
             },
             backends=settings.backends,
-            workloads=settings.workloads,
+            workloads=settings.workloads + settings.faults,
             done=len(done),
         ),
         timings=dict(parts.timings),

@@ -19,6 +19,7 @@ from difftest.facts import chain, facts_of
 from difftest.kernels import trees
 from difftest.rendering import patch_line
 from difftest.workload.codec import fields_of
+from difftest.workload.faults import SITES
 from difftest.workload.ops import OPS, Op
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from difftest.backends import Backend
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
+    from difftest.workload.faults import Site
 
 
 def listing(plugins: Plugins) -> str:
@@ -38,6 +40,7 @@ def listing(plugins: Plugins) -> str:
         "backends": [(one.name, _state(one)) for one in plugins.backends.values()],
         "operations": [(op.name, _first_line(op)) for op in OPS],
         "scenarios": [(one.name, one.about) for one in scenario.bundled().values()],
+        "faults": [(one.name, one.about.partition("\n")[0]) for one in SITES.values()],
         "kernels": [
             (one.digest, f"{one.series} {one.flavour}: {', '.join(one.labels)}")
             for one in kernels.list_kernels()
@@ -51,12 +54,14 @@ def listing(plugins: Plugins) -> str:
 
 
 def description(plugins: Plugins, name: str) -> str:
-    """Return all that is known of one strategy, oracle, report, backend or operation."""
+    """Return all that is known of one strategy, oracle, report, backend, operation or fault."""
     if name in plugins.strategies:
         return "\n".join(_strategy(plugins.strategies[name], plugins.strategies))
     ops = {op.name: op for op in OPS}
     if name in ops:
         return _operation(ops[name])
+    if name in SITES:
+        return _site(SITES[name])
     scenarios = scenario.bundled()
     if name in scenarios:
         return f"{name}: {scenarios[name].about}\n\n{scenario.to_text(scenarios[name])}"
@@ -64,7 +69,7 @@ def description(plugins: Plugins, name: str) -> str:
         if name in kind:
             return f"{name}\n\n{inspect.getdoc(type(kind[name])) or '(it says nothing)'}\n"
     known = [*plugins.strategies, *plugins.oracles, *plugins.reports, *plugins.backends]
-    known += [*ops, *scenarios]
+    known += [*ops, *scenarios, *SITES]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UsageError(f"nothing is called {name!r}: {hint}`difftest list` lists all there is")
@@ -96,6 +101,11 @@ def kernels_listing() -> str:
 def _operation(op: type[Op]) -> str:
     words = " ".join([op.name, *(f"{field}=…" for field in fields_of(op))])
     return f"{words}\n\n{inspect.getdoc(op)}\n"
+
+
+def _site(site: Site) -> str:
+    errors = "\n".join(f"fault site={site.name} call=… error={error}" for error in site.errors)
+    return f"{errors}\n\n{site.about}\n"
 
 
 def _claim(one: Strategy) -> str:

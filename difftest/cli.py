@@ -92,6 +92,10 @@ _workloads = click.option(
     "--workloads", type=click.IntRange(min=1), default=2000, show_default=True,
     help="How many random workloads each strategy meets on each backend.",
 )  # fmt: skip
+_faults = click.option(
+    "--faults", type=click.IntRange(min=0), default=1000, show_default=True,
+    help="How many workloads with faults besides: calls inside the kernel that fail.",
+)  # fmt: skip
 _seed = click.option(
     "--seed", type=_Number(0, "random", lambda: secrets.randbelow(1_000_000)),
     default=1, show_default=True,
@@ -130,6 +134,7 @@ def cli() -> None:
 @_backend
 @_oracle
 @_workloads
+@_faults
 @_seed
 @_jobs
 @_format
@@ -142,6 +147,7 @@ def run(
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     workloads: int,
+    faults: int,
     seed: int,
     jobs: int,
     formats: tuple[str, ...],
@@ -164,7 +170,7 @@ def run(
     loaded = plugins.load(skip)
     reports = [loaded.report(name) for name in formats]
     wanted = Mutants.TOO if mutants else Mutants.NONE
-    asked = session.Request(strategies, patches, backends, oracles, workloads, seed, wanted)
+    asked = session.Request(strategies, patches, backends, oracles, workloads, seed, faults, wanted)
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()
@@ -178,6 +184,7 @@ def run(
 @_strategy
 @_backend
 @_workloads
+@_faults
 @_seed
 @_jobs
 @_output
@@ -187,6 +194,7 @@ def conform_(
     strategies: tuple[str, ...],
     backends: tuple[str, ...],
     workloads: int,
+    faults: int,
     seed: int,
     jobs: int,
     output: Path,
@@ -204,7 +212,7 @@ def conform_(
     """
     loaded = plugins.load(skip)
     places = (MODEL, *backends) if backends else ()
-    asked = session.Request(strategies, (), places, None, workloads, seed)
+    asked = session.Request(strategies, (), places, None, workloads, seed, faults)
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()
@@ -221,6 +229,7 @@ def conform_(
 @_backend
 @_oracle
 @_workloads
+@_faults
 @_seed
 @_jobs
 @click.option(
@@ -235,6 +244,7 @@ def mutants_(
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     workloads: int,
+    faults: int,
     seed: int,
     jobs: int,
     form: str,
@@ -255,7 +265,7 @@ def mutants_(
     loaded = plugins.load(skip)
     names = [BASELINE, *strategies] if strategies or patches else ()
     asked = session.Request(
-        tuple(names), patches, (MODEL, *backends), oracles, workloads, seed, Mutants.ONLY
+        tuple(names), patches, (MODEL, *backends), oracles, workloads, seed, faults, Mutants.ONLY
     )
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)

@@ -17,7 +17,7 @@ from difftest.workload.limits import PAGE_SIZE
 from difftest.workload.workload import Kind, Map, Workload, tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MIXTURE = -1
 """The tag of a page that was copied from two pages of different tags."""
@@ -122,6 +122,8 @@ class Attempt:
     the page. `retried`: it stopped here before. `installed`: it says that it put the page there.
     `mapping` is what was mapped there; `room`: by what files hold there is space for the page, and
     no other copy is in flight that a block may be kept for; `full`: the mount has no block left.
+    `kept`: it says that it put the page there because a fault made the callee say so, which had
+    done nothing.
     """
 
     at: str
@@ -134,6 +136,7 @@ class Attempt:
     installed: bool
     room: bool
     full: bool
+    kept: bool = False
 
     @property
     def entered(self) -> bool:
@@ -186,6 +189,10 @@ class Flight:
     """The source pages that nobody filled, which are read as zeros."""
     source_gone: bool = False
     killed: bool = False
+    injected: set[int] = field(default_factory=set)
+    """The errno values of faults that hit in it."""
+    kept: set[int] = field(default_factory=set)
+    """The pages of which a callee said that they are in place, and did nothing."""
 
     @property
     def letters(self) -> str:
@@ -198,10 +205,21 @@ class Flight:
 
     def page_of_stop(self, stop: int) -> int:
         """Return the page that it is about to fill when it stops for that time, from 0."""
-        missing = [number for number, letter in enumerate(self.letters) if letter == "M"]
+        missing = self.missing
         if stop >= len(missing):
             raise LookupError(f"step {self.at} stopped more often than its source has pages for")
         return max(0, missing[stop] + 1 - len(self.needed_for(0)))
+
+    @property
+    def missing(self) -> list[int]:
+        """The source pages at which it stops, if it comes so far."""
+        pages = [page for page in range(self.op.pages) if not self.at_risk(page)]
+        read = {source for page in pages for source in self.needed_for(page)}
+        return [n for n, letter in enumerate(self.letters) if letter == "M" and n in read]
+
+    def at_risk(self, page: int) -> bool:
+        """Whether it came to a page with one that was kept before: it reads no source then."""
+        return page - 1 in self.kept
 
     def tag(self, page: int) -> int:
         """Return what it fills a page with."""
@@ -229,6 +247,15 @@ def follow(workload: Workload, outcome: Outcome) -> tuple[Ledger, tuple[Attempt 
     return _last[2], _last[3]
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A page, counted from the start of a flight's range, that it came to with one kept before."""
+
+    flight: Flight
+    page: int
+    mapping: Mapping
+
+
 class Ledger:
     """Follows an outcome; `walk` yields events, and between them the books are as of then."""
 
@@ -250,6 +277,8 @@ class Ledger:
         self._limit: int | None = None
         self.used = 0
         """Blocks in use, as last reported, and the pages installed since."""
+        self.suspects: list[Suspect] = []
+        """Pages that may hold what was meant for another one."""
 
     def _mapping(self, one: Map) -> Mapping:
         book = self.files[one.file] if one.kind.of_file else None
@@ -367,6 +396,7 @@ class Ledger:
     def _stop(self, window: Window) -> Iterator[Attempt]:
         at, _, stop = window.at.rpartition(".")
         flight = self._flight(at)
+        self._enter_hits(flight, window.hits)
         page = flight.page_of_stop(int(stop))
         yield from self._fill_up_to(flight, page)
         flight.stopped_at = page
@@ -379,6 +409,7 @@ class Ledger:
         _, op = self._ops[step.at]
         if isinstance(op, Filling):
             flight = self._flight(step.at)
+            self._enter_hits(flight, step.hits)
             done = (step.copy or 0) // PAGE_SIZE
             yield from self._fill_up_to(flight, min(done, op.pages))
             if flight.page < op.pages:
@@ -408,11 +439,28 @@ class Ledger:
             case _:
                 return None
 
+    def _enter_hits(self, flight: Flight, hits: Sequence[int]) -> None:
+        """Note which faults hit since the flight was last heard of."""
+        page = flight.stopped_at
+        for number in hits:
+            fault = self.workload.faults[number]
+            if fault.errno:
+                flight.injected.add(fault.errno)
+            else:
+                # The call after a stop, and as long as the page stays: one for each page.
+                flight.kept.add(page)
+                page += 1
+
     def _fill_up_to(self, flight: Flight, end: int) -> Iterator[Attempt]:
         """Enter the pages before `end` as filled."""
         while flight.page < end:
             yield self._attempt(flight, flight.page, installed=True)
             mapping, page = self.maps[flight.op.map], flight.op.page + flight.page
+            if flight.page in flight.kept:
+                flight.page += 1
+                continue
+            if flight.at_risk(flight.page):
+                self.suspects.append(Suspect(flight, flight.page, mapping))
             mapping.drop(page)
             mapping.present.add(page)
             if isinstance(flight.op, ops.Continue):
@@ -446,7 +494,10 @@ class Ledger:
             or (fills_file and book is not None and index in book.pages),
         }
         reasons = {errno for errno, holds in barred.items() if holds}
-        possible = set(reasons)
+        possible = reasons | flight.injected
+        kept = number in flight.kept
+        if kept:
+            reasons = set()
         if page in mapping.doubtful:
             possible.add(EEXIST)
         if fills_file and book and self.full(book, flight):
@@ -466,6 +517,7 @@ class Ledger:
             installed,
             room=book is not None and len(self._flights) == 1 and self.has_room(book),
             full=0 < self.workload.blocks <= self.used,
+            kept=kept,
         )
 
     def _cannot_be_read(self, flight: Flight, number: int) -> bool:
@@ -553,8 +605,7 @@ class Ledger:
 
     def _close_source(self, copy: Flight) -> None:
         """Nobody fills the missing pages of a source any more, from where the copy stopped on."""
-        missing = [number for number, letter in enumerate(copy.letters) if letter == "M"]
-        copy.zeros.update(missing[max(0, copy.stops - 1) :])
+        copy.zeros.update(copy.missing[max(0, copy.stops - 1) :])
 
     def _enter(self, at: str, book: Book, first: int, ret: int) -> None:
         ordinal, _ = self._ops[at]

@@ -38,13 +38,15 @@ class Step(Record, frozen=True, tag="step"):
     `at` is its place: "2" at the top level, "2.0.1" for the second action in the first window of
     operation 2. `ret` is what the system call returned, a negative errno for a failure. `copy` is
     the `copy` (`zeropage`, `mapped`) field of the ioctl in bytes, or its negative errno; None where
-    the kernel did not write it. `used` counts the blocks in use right after.
+    the kernel did not write it. `used` counts the blocks in use right after. `hits` are the faults
+    of the workload, by number from 0, that hit since what stands before this in the trace.
     """
 
     at: str
     ret: int
     used: int
     copy: int | None = None
+    hits: tuple[int, ...] = ()
 
 
 class Window(Record, frozen=True, tag="window"):
@@ -55,6 +57,7 @@ class Window(Record, frozen=True, tag="window"):
 
     at: str
     used: int
+    hits: tuple[int, ...] = ()
 
 
 class File(Record, frozen=True):
@@ -102,7 +105,8 @@ class Outcome(Record, frozen=True):
     `title` is the crash in one line, or the cause of any other ending but `finished`. `left`
     counts blocks in use, `held` pages still allocated and `committed` pages of committed memory
     more than before, after everything was closed and unmapped; they and `state` are None if the
-    workload did not get there.
+    workload did not get there. `hits` are the faults that hit after all that the trace has: in what
+    a kernel crashed in.
     """
 
     ending: Ending
@@ -112,6 +116,7 @@ class Outcome(Record, frozen=True):
     left: int | None = None
     held: int | None = None
     committed: int | None = None
+    hits: tuple[int, ...] = ()
 
     @property
     def known(self) -> bool:

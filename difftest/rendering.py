@@ -12,6 +12,7 @@ from difftest.parting import sentence
 from difftest.result import ENOUGH, upper_bound
 from difftest.strategy import BASELINE
 from difftest.verdict import Value
+from difftest.workload.codec import SETUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,7 +111,11 @@ def introduction(result: Result) -> str:
         f"{name} ({listing(result.platforms[name])})" if name in result.platforms else name
         for name in result.backends
     ]
-    return f"{fixes}, {result.workloads} workloads{done} on {listing(where)}, seed {result.seed}"
+    faults = f", {result.faults} of them with faults," if result.faults else ""
+    return (
+        f"{fixes}, {result.workloads} workloads{faults}{done} on {listing(where)}, "
+        f"seed {result.seed}"
+    )
 
 
 def ground(result: Result, backend: str) -> str:
@@ -183,7 +188,7 @@ def numbered(text: str) -> list[tuple[str, str]]:
     count: list[int] = []
     for line in text.splitlines():
         depth = (len(line) - len(line.lstrip(" "))) // 2
-        if depth == 0 and line.split(" ")[0] in {"mount", "file", "map"}:
+        if depth == 0 and line.split(" ")[0] in SETUP:
             lines.append(("", line))
             continue
         count = count[: depth + 1]

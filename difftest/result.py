@@ -347,11 +347,15 @@ class Decision(Full, frozen=True):
 
 
 class Result(Full, frozen=True, kw_only=True):
-    """`workloads` were asked for, `done` were run on every strategy and backend that it fits."""
+    """`workloads` were asked for, `faults` of them with faults.
+
+    `done` were run on every strategy and backend that it fits.
+    """
 
     schema: Literal["difftest-result-1"] = "difftest-result-1"
     seed: int
     workloads: int
+    faults: int
     done: int
     backends: tuple[str, ...]
     platforms: dict[str, tuple[str, ...]]

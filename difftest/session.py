@@ -52,7 +52,8 @@ LEFT = ("markdown", "html")
 class Request:
     """What the command line asks for; empty tuples mean all there is, or all by default.
 
-    Without `oracles` (None) nothing is judged: outcomes are compared, and that is all.
+    `faults` are workloads with faults, besides `workloads` without. Without `oracles` (None)
+    nothing is judged: outcomes are compared, and that is all.
     """
 
     strategies: tuple[str, ...]
@@ -61,6 +62,7 @@ class Request:
     oracles: tuple[str, ...] | None
     workloads: int
     seed: int
+    faults: int = 0
     mutants: Mutants = Mutants.NONE
 
 
@@ -220,6 +222,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         version=_version(oracles),
         mutants=asked.mutants,
         traits={one.name: Traits.of(one) for one in oracles},
+        faults=asked.faults,
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:

@@ -77,6 +77,7 @@ class StoredStrategy(Record, frozen=True):
 class Settings(Record, frozen=True):
     """What a run compares, on what, where. Equal settings give equal results.
 
+    `faults` counts the workloads with faults that there are besides `workloads` without.
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
     `unseen` has by backend the fields of an outcome that it cannot see, with the reason.
@@ -96,6 +97,7 @@ class Settings(Record, frozen=True):
     version: str
     mutants: Mutants = Mutants.NONE
     traits: dict[str, Traits] = msgspec.field(default_factory=dict)
+    faults: int = 0
 
     def fingerprint(self) -> str:
         """Return a hash of all of it, patches included: the same for the same command."""
@@ -140,6 +142,7 @@ def settings_of(
     version: str,
     mutants: Mutants = Mutants.NONE,
     traits: Mapping[str, Traits] = MappingProxyType({}),
+    faults: int = 0,
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
 
@@ -162,4 +165,5 @@ def settings_of(
         version=version,
         mutants=mutants,
         traits=dict(traits),
+        faults=faults,
     )

@@ -11,7 +11,7 @@ from difftest.errors import UsageError
 from difftest.ledger import Ledger, Returned
 from difftest.outcome import Ending, Outcome, Step, Window
 from difftest.workload import ops
-from difftest.workload.codec import from_text, line_of
+from difftest.workload.codec import from_text, line_of, line_of_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,6 +120,7 @@ class _Teller:
     """Goes through a trace once; what is in flight is what later rows may be in the window of."""
 
     def __init__(self, workload: Workload, outcome: Outcome) -> None:
+        self._workload = workload
         self._outcome = outcome
         self._ops = dict(workload.places())
         self._threads = dict(self._name_threads())
@@ -143,14 +144,21 @@ class _Teller:
             yield self._stop(one) if isinstance(one, Window) else self._step(one)
         yield self._last()
 
+    def _hits(self, one: Step | Window | Outcome) -> str:
+        """Say which faults hit."""
+        faults = (line_of_fault(self._workload.faults[number]) for number in one.hits)
+        return "".join(f"; {fault} hit" for fault in faults)
+
     def _stop(self, window: Window) -> Row:
         copy = window.at.rpartition(".")[0]
-        row = self._row(window.at, copy, Event.STOP, "stops, with no lock held", window.used)
+        said = f"stops, with no lock held{self._hits(window)}"
+        row = self._row(window.at, copy, Event.STOP, said, window.used)
         self._flying[copy] = self._threads.get(copy, "")
         return row
 
     def _step(self, step: Step) -> Row:
-        row = self._row(step.at, step.at, Event.STEP, result_of(step), step.used, ret=step.ret)
+        said = f"{result_of(step)}{self._hits(step)}"
+        row = self._row(step.at, step.at, Event.STEP, said, step.used, ret=step.ret)
         self._flying.pop(step.at, None)
         return row._replace(due=self._due.get(step.at), settled=step.at in self._settled)
 
@@ -176,7 +184,8 @@ class _Teller:
         if seen.ending is not Ending.FINISHED:
             event = Event.CRASH if seen.ending is Ending.CRASHED else Event.LOST
             at = self._interrupted if event is Event.CRASH else ""
-            return self._row(at, at, event, f"{seen.ending}: {seen.title}", None)
+            said = f"{seen.ending}: {seen.title}{self._hits(seen)}"
+            return self._row(at, at, event, said, None)
         row = self._row(
             "", "", Event.END, f"{seen.left} blocks and {seen.held} pages left", seen.left
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from difftest import facts, judging
+from difftest import facts, judging, shards
 from difftest.backends import console, running
 from difftest.conformance import disagreements
 from difftest.errors import BuildError, PatchError, RigError, StoreError
@@ -190,7 +190,7 @@ class Met(NamedTuple):
 
 def _stream(store: Store, task: Task, settings: Settings) -> Iterator[Met]:
     """Yield each workload of a run with what is known of it. Raises StoreError for a gap."""
-    for shard, first in enumerate(range(0, settings.workloads, generate.SHARD)):
+    for shard, (first, *_) in enumerate(shards.plan(settings.workloads, settings.faults)):
         tally = store.tally(task.strategy, task.backend, shard)
         if tally is None:
             raise StoreError(f"the run has no shard {shard} of {task.strategy} on {task.backend}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
+from difftest.guarding import stopped
 from difftest.outcome import Record
 from difftest.strategy import BASELINE
 
@@ -53,10 +54,11 @@ def unknown(cause: str) -> Verdict:
 class Oracle(Protocol):
     """Judges one property. `name` is its column, `question` what a PASS answers with yes.
 
-    Three attributes may be left out. `informational = True`: it is reported, and rules nothing out.
+    Four attributes may be left out. `informational = True`: it is reported, and rules nothing out.
     `ranks = True`: nor does it, but who fails it comes after those that do not. `sees`: fields of
     an outcome that it cannot do without and that some backends do not see (`unseen`); there it is
-    not asked.
+    not asked. `of_guards = True`: it is also asked about a kernel that an assertion stopped because
+    a fault had broken what it asserts; that says nothing of any other property.
     """
 
     name: str
@@ -112,13 +114,21 @@ def judge_safely(
     """
     if not outcome.known:
         return unknown(f"{outcome.ending}: {outcome.title}")
+    if stopped(workload, outcome) and not getattr(oracle, "of_guards", False):
+        return UNREACHED
     try:
-        if not isinstance(oracle, Pairwise):
-            return oracle.judge(workload, outcome)
-        if baseline is None:
-            return unknown(f"there is no outcome of {BASELINE} to compare with")
-        if not baseline.known:
-            return unknown(f"{BASELINE}: {baseline.ending}: {baseline.title}")
-        return oracle.compare(workload, baseline, outcome)
+        if isinstance(oracle, Pairwise):
+            return _compared(oracle, workload, outcome, baseline)
+        return oracle.judge(workload, outcome)
     except Exception as error:  # noqa: BLE001 - an oracle is anybody's code
         return unknown(f"oracle {oracle.name} raised {type(error).__name__}: {error}")
+
+
+def _compared(
+    oracle: Pairwise, workload: Workload, outcome: Outcome, baseline: Outcome | None
+) -> Verdict:
+    if baseline is None:
+        return unknown(f"there is no outcome of {BASELINE} to compare with")
+    if not baseline.known:
+        return unknown(f"{BASELINE}: {baseline.ending}: {baseline.title}")
+    return oracle.compare(workload, baseline, outcome)

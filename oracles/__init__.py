@@ -12,6 +12,7 @@ from oracles.committed import Committed
 from oracles.content import Content
 from oracles.contract import Contract
 from oracles.dirty import Dirty
+from oracles.guard import Guard
 from oracles.lru import Lru
 from oracles.no_kernel_bug import NoKernelBug
 from oracles.other_callers import OtherCallers
@@ -40,6 +41,7 @@ ORACLES: tuple[AnyOracle, ...] = (
     OtherCallers(),
     Unchanged(),
     Lru(),
+    Guard(),
 )
 
 

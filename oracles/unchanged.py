@@ -26,7 +26,8 @@ class Unchanged:
     count it again. It cannot tell a change for the better from one for the worse: who changes
     something comes after those that change nothing, and is not out for it.
 
-    Reached if the baseline's outcome is one to compare with.
+    Reached if the baseline's outcome is one to compare with. With faults none is: a fix that makes
+    other calls has another one fail.
     """
 
     name = "unchanged"
@@ -35,7 +36,7 @@ class Unchanged:
 
     def compare(self, workload: Workload, baseline: Outcome, outcome: Outcome) -> Verdict:
         right = baseline.ending is Ending.FINISHED
-        if not right or baseline.left or baseline.held or baseline.committed:
+        if workload.faults or not right or baseline.left or baseline.held or baseline.committed:
             return UNREACHED
         if outcome == baseline:
             return PASS

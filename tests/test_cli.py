@@ -35,8 +35,9 @@ def difftest(
 
 def run(tmp_path: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     return difftest(
-        "run", "--backend", "model", "--output", tmp_path / "runs", *arguments, **environment
-    )
+        "run", "--backend", "model", "--faults", 0, "--output", tmp_path / "runs", *arguments,
+        **environment,
+    )  # fmt: skip
 
 
 #: Enough to be caught, ruled out and recommended; with all of them a run takes twice as long.
@@ -265,6 +266,10 @@ def test_list_and_show_know_everything() -> None:
     assert "merged for 5.13, and into the stable series." in shown
     assert "+6 -1 lines in shmem_mfill_atomic_pte; for 5.10, 6.1 and 6.12" in shown
     assert "R: the source page is resident" in difftest("show", "copy").stdout
+    assert "  callee_keeps_page " in listed
+    shown = difftest("show", "cache_insert").stdout
+    assert shown.startswith("fault site=cache_insert call=… error=ENOMEM\n")
+    assert "shmem_add_to_page_cache()" in shown
     assert "did you mean release_page" in difftest("show", "relase_page").stderr
     why = "5.10 has no helper that installs the entry"
     assert f"(not for 5.10: {why}" in difftest("list", COLUMNS="400").stdout
@@ -319,6 +324,7 @@ def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
         for backend in ("model", "uml:6.1")
         for strategy, oracle in (
             ("unpatched", "no_kernel_bug"),
+            ("remove_bug_on", "guard"),
             ("naive_hold", "block_accounting"),
             ("naive_hold", "committed"),
             ("unacct_before_return", "no_kernel_bug"),
@@ -352,7 +358,7 @@ def test_a_patch_file_alone_is_compared_on_the_kernel(tmp_path: Path) -> None:
     patch.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     done = difftest(
         "run", "--patch", patch, "--strategy", "unpatched", "--workloads", 100,
-        "--output", tmp_path / "runs",
+        "--faults", 0, "--output", tmp_path / "runs",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "no model patch" in done.stdout

@@ -103,8 +103,10 @@ def test_a_field_that_is_not_seen_is_named_with_the_reason() -> None:
 
 
 def test_fields_that_can_be_compared_at_least_in_part() -> None:
-    assert seen_fields([]) == [*("trace", "ending", "title", "state", "left", "held", "committed")]
-    assert seen_fields(["held", "committed", "state.maps"]) == [
+    assert seen_fields([]) == [
+        *("trace", "ending", "title", "state", "left", "held", "committed", "hits")
+    ]
+    assert seen_fields(["held", "committed", "state.maps", "hits"]) == [
         *("trace", "ending", "title", "state", "left")
     ]
 

@@ -117,6 +117,16 @@ def words(text: str) -> str:
     return ""
 
 
+#: What the fault knobs print: when they are armed, and which fault hits.
+_ARMED = "faults armed"
+_HIT = re.compile(r"fault (\d+) hit: call")
+
+
+def hits(text: str) -> tuple[int, ...]:
+    """Return the numbers of the faults that hit in the last workload that had any."""
+    return tuple(map(int, _HIT.findall(text.rpartition(_ARMED)[2])))
+
+
 def read(text: str, renamed: Mapping[tuple[str, str], str] = _NOTHING) -> Complaint | None:
     """Return what a console complains of, None if of nothing.
 

@@ -18,6 +18,7 @@ from difftest.errors import PatchError
 from difftest.facts import model_of
 from difftest.kernels.series import DEFAULT
 from difftest.model import code
+from difftest.model.faults import Entries
 from difftest.model.kernel import EINTR, Fault, KernelBug
 from difftest.model.objects import Page, find_vma
 from difftest.model.system import System
@@ -27,13 +28,14 @@ from difftest.workload.ops import Begin, Copy, Resume
 from difftest.workload.workload import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from difftest.model.kernel import May
     from difftest.model.objects import Inode, Pte
     from difftest.model.system import Area
     from difftest.strategy import Strategy
+    from difftest.workload.faults import Fault as Injected
     from difftest.workload.ops import Op
     from difftest.workload.workload import Workload
 
@@ -68,7 +70,8 @@ class ModelBackend:
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[ModelRunner]:
-        yield ModelRunner(load(self.patches(chain)))
+        patches = self.patches(chain)
+        yield ModelRunner(load(patches), lambda: load(patches, knobs=True))
 
     def patches(self, chain: Sequence[Strategy]) -> tuple[tuple[str, str], ...]:
         """Return the patches, (name, text), that make the model that of a strategy, in order."""
@@ -79,8 +82,8 @@ class ModelBackend:
 
 
 @cache
-def load(patches: tuple[tuple[str, str], ...]) -> code.Code:
-    """Import the model with patches, (name, text), applied in order."""
+def load(patches: tuple[tuple[str, str], ...], *, knobs: bool = False) -> code.Code:
+    """Import the model with patches, (name, text), applied in order; with `knobs` for faults."""
     with tempfile.TemporaryDirectory(prefix="difftest-model-") as folder:
         root = Path(folder).resolve()
         for part in code.PATCHABLE:
@@ -88,7 +91,7 @@ def load(patches: tuple[tuple[str, str], ...]) -> code.Code:
         for name, text in patches:
             patching.apply(text, root, f"{name}: model.patch")
         try:
-            return code.load(root)
+            return code.load(root, knobs=knobs)
         except Exception as error:  # what a patch adds is anybody's code
             names = " + ".join(name for name, _ in patches)
             raise PatchError(
@@ -100,12 +103,18 @@ class ModelRunner:
     consoles: Mapping[int, str] = MappingProxyType({})
     culprits: Mapping[int, str] = MappingProxyType({})
 
-    def __init__(self, patched: code.Code) -> None:
+    """Runs the code that it is given; workloads with faults on what `with_knobs` returns."""
+
+    def __init__(
+        self, patched: code.Code, with_knobs: Callable[[], code.Code] | None = None
+    ) -> None:
         self._code = patched
+        self._with_knobs = with_knobs or (lambda: patched)
 
     def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
         for workload in workloads:
-            player = Player(self._code, workload)
+            patched = self._with_knobs() if workload.faults else self._code
+            player = Player(patched, workload)
             try:
                 with _patience():
                     outcome = player.play()
@@ -174,6 +183,9 @@ class Player:
         self._ordinal = {at: number for number, (at, _) in enumerate(workload.places())}
         self._trace: list[Step | Window] = []
         self._begun: list[Flight] = []
+        self._faults = patched.faults
+        if self._faults and patched.by_entry:
+            self._system.mm.ptes = Entries(self._faults)
 
     @property
     def trace(self) -> tuple[Step | Window, ...]:
@@ -190,21 +202,31 @@ class Player:
             for one in self._workload.maps:
                 file = one.file if one.kind.of_file else None
                 system.mmap(file, one.offset, one.pages, shared=one.kind.shared)
+            self._arm(self._workload.faults)
             for number, op in enumerate(self._workload.steps):
                 self._step(str(number), op)
             for flight in self._begun:
                 while flight.ret is None:
                     self._resume(flight)
             system.remove_end()
+            self._arm(())
             state = self._state()
             left, held, committed = system.destroy()
         except KernelBug as bug:
-            return Outcome(Ending.CRASHED, self.trace, bug.title)
+            return Outcome(Ending.CRASHED, self.trace, bug.title, hits=self._hits())
         except (AttributeError, AssertionError) as error:
             if not _follows_null(error):
                 raise
-            return Outcome(Ending.CRASHED, self.trace, NULL_POINTER)
+            return Outcome(Ending.CRASHED, self.trace, NULL_POINTER, hits=self._hits())
         return Outcome(Ending.FINISHED, self.trace, "", state, left, held, committed)
+
+    def _arm(self, faults: Sequence[Injected]) -> None:
+        if self._faults:
+            self._faults.arm((one.site, one.call, one.errno) for one in faults)
+
+    def _hits(self) -> tuple[int, ...]:
+        """Return the faults that hit since the last line of the trace."""
+        return self._faults.take_hits() if self._faults else ()
 
     def _step(self, at: str, op: Op) -> None:
         system = self._system
@@ -234,7 +256,8 @@ class Player:
     def _go_on(self, flight: Flight) -> None:
         """Run a copy that was begun until it stops, or returns."""
         if flight.run():
-            self._trace.append(Window(f"{flight.at}.{flight.stops - 1}", self._system.used()))
+            at = f"{flight.at}.{flight.stops - 1}"
+            self._trace.append(Window(at, self._system.used(), self._hits()))
         else:
             self._returned(flight)
 
@@ -245,11 +268,11 @@ class Player:
         if isinstance(flight.op, Copy) and system.mm.fatal_signal_pending:
             system.mm.fatal_signal_pending = False
             ret, copy = -EINTR, None
-        self._trace.append(Step(flight.at, ret, system.used(), copy))
+        self._trace.append(Step(flight.at, ret, system.used(), copy, self._hits()))
 
     def _window(self, at: str, actions: tuple[tuple[Op, ...], ...]) -> None:
         """Play a window; one that the workload says nothing of is passed through."""
-        self._trace.append(Window(at, self._system.used()))
+        self._trace.append(Window(at, self._system.used(), self._hits()))
         for number, action in enumerate(actions[0] if actions else ()):
             self._step(f"{at}.{number}", action)
 

@@ -20,6 +20,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     ret: int | None = None
     copy: int | None = None
     used: int | None = None
+    hits: tuple[int, ...] = ()
     files: tuple[File, ...] | None = None
     filler: Filler | None = None
     maps: tuple[tuple[int | None, ...] | None, ...] | None = None
@@ -70,9 +71,9 @@ class Transcript:
 
     def _take(self, line: _Line, text: bytes) -> None:
         if line.at is not None and line.ret is not None and line.used is not None:
-            self.trace.append(Step(line.at, line.ret, line.used, line.copy))
+            self.trace.append(Step(line.at, line.ret, line.used, line.copy, line.hits))
         elif line.window is not None and line.used is not None:
-            self.trace.append(Window(line.window, line.used))
+            self.trace.append(Window(line.window, line.used, line.hits))
         elif line.files is not None and line.filler is not None and line.maps is not None:
             self._state = State(
                 line.files,

@@ -24,6 +24,7 @@
 #define MAX_STEPS 64		/* steps of one workload, windows included */
 #define MAX_COPIES 16		/* UFFDIO_COPYs of one workload */
 #define MAX_BEGINS 3		/* copies in flight that were begun */
+#define MAX_FAULTS 4
 #define MAX_DEPTH 3
 
 #define FIELDS 4
@@ -131,6 +132,7 @@ long world_call(long number, const long *argument);
 void world_observe(void);
 long world_destroy(void);
 void world_settle(void);
+void world_range(unsigned long *from, unsigned long *to);
 
 /* thread.c: other threads, and children. */
 struct thread {
@@ -194,6 +196,12 @@ void copy_land(void);
 void copy_drop_source(void);
 void copy_close_source(void);
 void copy_kill(void);
+
+/* fault.c: calls inside the kernel that are to fail. */
+void fault_add(const char *site, long call, const char *error);
+void fault_arm(void);
+void fault_tell(void);
+void fault_reset(void);
 
 /* owner.c: which pages are held that were not when owner_note() looked. */
 void owner_init(void);

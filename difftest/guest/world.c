@@ -201,6 +201,13 @@ void world_forget(void)
 	looked = false;
 }
 
+/* Where the mappings of workloads are, all of them. */
+void world_range(unsigned long *from, unsigned long *to)
+{
+	*from = MAP_BASE;
+	*to = PROBE_BASE;
+}
+
 /* Blocks of the mount in use, f_blocks - f_bfree, when world_look() was made. */
 long world_used(void)
 {

@@ -10,13 +10,15 @@ import importlib
 import importlib.util
 import linecache
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+from difftest.model.faults import Faults, install
 
 #: The directories that a model patch may touch, as it names them.
 PATCHABLE = ("mm", "fs")
@@ -44,12 +46,17 @@ class Code:
         parts = [(name, _essence(_compiled(text))) for name, text in self.sources.items()]
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
+    faults: Faults | None = None
+    """The knobs, if there are any."""
+    by_entry: bool = False
+    """Whether page tables need `difftest.model.faults.Entries` for them."""
 
-def load(root: Path) -> Code:
+
+def load(root: Path, *, knobs: bool = False) -> Code:
     """Import the mm/ and fs/ below `root` as a package of their own.
 
     The name comes from the content, so that equal code is loaded once and two fixes never share
-    a module. Raises what the code raises when it is imported.
+    a module. `knobs`: with fault knobs. Raises what the code raises when it is imported.
     """
     files = sorted(path for part in PATCHABLE for path in (root / part).rglob("*.py"))
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
@@ -57,24 +64,32 @@ def load(root: Path) -> Code:
     for path, text in zip(files, sources.values(), strict=True):
         # The files may go; tracebacks and debuggers find the source all the same.
         linecache.cache[str(path)] = (0, None, text.splitlines(keepends=True), str(path))
-    name = f"difftest_model_{digest}"
-    if name not in sys.modules:
+    name = f"difftest_model_{digest}{'_knobs' if knobs else ''}"
+    fresh = name not in sys.modules
+    if fresh:
         spec = importlib.util.spec_from_loader(name, loader=None, is_package=True)
         assert spec is not None  # noqa: S101 - for the type checker
         spec.submodule_search_locations = [str(root)]
         sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
-        return Code(
+        code = Code(
             shmem=importlib.import_module(f"{name}.mm.shmem"),
             mmap=importlib.import_module(f"{name}.mm.mmap"),
             fs=importlib.import_module(f"{name}.fs.userfaultfd"),
             sources=sources,
         )
+        if knobs and fresh:
+            modules = (code.shmem, importlib.import_module(f"{name}.mm.userfaultfd"))
+            sys.modules[name].knobs = install(modules)  # type: ignore[attr-defined]
     except BaseException:
         # What was half imported would hide the reason when the same code is loaded again.
         for module in [one for one in sys.modules if one.partition(".")[0] == name]:
             del sys.modules[module]
         raise
+    if not knobs:
+        return code
+    faults, by_entry = sys.modules[name].knobs
+    return replace(code, faults=faults, by_entry=by_entry)
 
 
 def _compiled(text: str) -> CodeType:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from difftest.model.kernel import BUG_ON, ENOMEM, PAGE_SIZE, Fault, May, Wait
-from difftest.model.objects import Inode, Memory, Mm, Page, PageRef, find_vma
+from difftest.model.objects import Inode, Memory, Mm, Page, PageRef, SwpEntry, find_vma
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 def alloc_page(memory: Memory) -> Page:
     page = Page()
     memory.pages.append(page)
+    return page
+
+
+def read_swap_page(memory: Memory, swap: SwpEntry) -> Page:
+    """Read a page back from swap: not for a file, or a process, but for the cache of swap."""
+    page = alloc_page(memory)
+    page.content = swap.content
     return page
 
 

@@ -7,6 +7,7 @@
     map file=0 offset=0 pages=6
     map_private file=1 offset=0 pages=2
     map_anonymous pages=1
+    fault site=block_charge call=2 error=ENOMEM
     copy map=0 page=1 source=MR
       window
         fill leave=0
@@ -21,11 +22,14 @@ import dataclasses
 from typing import TYPE_CHECKING, NoReturn
 
 from difftest.errors import UsageError
+from difftest.workload.faults import SITES, Fault
 from difftest.workload.limits import (
     MAX_BEGINS,
     MAX_BLOCKS,
+    MAX_CALL,
     MAX_COPIES,
     MAX_COPY,
+    MAX_FAULTS,
     MAX_FILES,
     MAX_MAPS,
     MAX_PAGES,
@@ -50,9 +54,16 @@ if TYPE_CHECKING:
 
 _BY_NAME = {op.name: op for op in OPS}
 #: The lines before the first operation, and their words.
-SETUP = {"mount": ("blocks",), "file": ("pages",), "memfd": ("pages",)} | {
-    kind.value: ("file", "offset", "pages") if kind.of_file else ("pages",) for kind in Kind
+SETUP = {
+    "mount": ("blocks",),
+    "file": ("pages",),
+    "memfd": ("pages",),
+    **{kind.value: ("file", "offset", "pages") if kind.of_file else ("pages",) for kind in Kind},
+    "fault": ("site", "call", "error"),
 }
+
+#: The fields that are no numbers.
+_WORDS = ("source", "site", "error")
 
 #: The lines that a field counts: `map=1` is the second `map`.
 COUNTED = {
@@ -79,6 +90,7 @@ def fields_of(op: type[Op]) -> tuple[str, ...]:
 def to_text(workload: Workload) -> str:
     """Return the text form, lines that end in a newline."""
     lines = set_up_lines(workload.blocks, workload.files, workload.memfds, workload.maps)
+    lines += [line_of_fault(one) for one in workload.faults]
     for op in workload.steps:
         lines.append(line_of(op))
         for actions in op.windows:
@@ -108,6 +120,10 @@ def _line_of_map(one: Map) -> str:
     )
 
 
+def line_of_fault(one: Fault) -> str:
+    return f"fault site={one.site} call={one.call} error={one.error}"
+
+
 def line_of(op: Op) -> str:
     """Return one operation as text, without its windows."""
     return " ".join([op.name, *(f"{name}={getattr(op, name)}" for name in fields_of(type(op)))])
@@ -132,6 +148,7 @@ class Reader:
         self.files: list[int] = []
         self.memfds: list[int] = []
         self.maps: list[Map] = []
+        self.faults: list[Fault] = []
         self.steps: list[Op] = []
         self.windows: list[list[Op]] = []
 
@@ -167,6 +184,7 @@ class Reader:
             tuple(self.maps),
             tuple(self.steps),
             tuple(self.memfds),
+            tuple(self.faults),
         )
 
     def _files(self) -> int:
@@ -212,7 +230,7 @@ class Reader:
             self.wrong(f"expected `{usage}`")
         values = [pair[2] for pair in pairs]
         for field, value in zip(fields, values, strict=True):
-            if field != "source" and not value.isdecimal():
+            if field not in _WORDS and not value.isdecimal():
                 self.wrong(f"{field} must be a number in `{usage}`")
         return values
 
@@ -220,6 +238,11 @@ class Reader:
         if self.steps:
             self.wrong("set-up comes before the first operation")
         fields = SETUP[name]
+        if name == "fault":
+            self._set_up_fault(*self._values(name, words, fields))
+            return
+        if self.faults:
+            self.wrong("faults come last, right before the first operation")
         values = [int(value) for value in self._values(name, words, fields)]
         if name == "mount":
             if self.blocks is not None or values[0] > MAX_BLOCKS:
@@ -235,6 +258,22 @@ class Reader:
             (self.files if name == "file" else self.memfds).append(values[0])
         else:
             self._set_up_map(Kind(name), dict(zip(fields, values, strict=True)))
+
+    def _set_up_fault(self, name: str, call: str, error: str) -> None:
+        if self.blocks is None:
+            self.wrong("expected `mount blocks=N` first")
+        site = SITES.get(name)
+        if site is None:
+            self.wrong(f"there is no such site; known: {', '.join(SITES)}")
+        if error not in site.errors:
+            self.wrong(f"error must be {' or '.join(site.errors)} for {name}")
+        if not 1 <= int(call) <= MAX_CALL:
+            self.wrong(f"call must be 1 to {MAX_CALL}: the first one is 1")
+        if len(self.faults) == MAX_FAULTS:
+            self.wrong(f"expected at most {MAX_FAULTS} faults")
+        if any((one.site, one.call) == (name, int(call)) for one in self.faults):
+            self.wrong("that call has a fault already")
+        self.faults.append(Fault(name, int(call), error))
 
     def _set_up_map(self, kind: Kind, values: dict[str, int]) -> None:
         new = Map(values.get("file", 0), values.get("offset", 0), values["pages"], kind)

@@ -43,7 +43,7 @@ them, the default run, can be shared out."""
 
 _MAX_OPS = 6
 _MAX_ACTIONS = 2
-_MAX_WINDOWS = 3
+MAX_WINDOWS = 3
 _FEW = (1, 1, 1, 2, 2, 3)
 """Files, and mappings: each costs a kernel as much as an operation, and finds less."""
 _KINDS = (*(Kind.SHARED for _ in range(9)), *Kind)
@@ -53,9 +53,9 @@ _COMMON_BLOCKS = 8
 # The layout: a head, then a place for each operation, with a place in it for each window.
 _HEAD_BYTES = 40
 _ACTION_BYTES = 1 + OP_BYTES
-_WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
-_STEP_BYTES = 2 + OP_BYTES + _MAX_WINDOWS * _WINDOW_BYTES
-_BYTES = _HEAD_BYTES + _MAX_OPS * _STEP_BYTES
+WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
+_STEP_BYTES = 2 + OP_BYTES + MAX_WINDOWS * WINDOW_BYTES
+BYTES = _HEAD_BYTES + _MAX_OPS * _STEP_BYTES
 
 
 @cache
@@ -88,17 +88,17 @@ def _actions(choose: Choices, shape: Shape) -> tuple[Op, ...]:
     return tuple(actions)
 
 
-def _windows(choose: Choices, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...], ...]:
+def windows(choose: Choices, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...], ...]:
     """Choose what happens in the windows of a copy: one for each missing page, up to a few."""
     mapping = shape.maps[copy.map]
     missing = [page for page, letter in enumerate(copy.source) if letter == "M"]
-    windows = []
-    for page in missing[:_MAX_WINDOWS]:
+    found = []
+    for page in missing[:MAX_WINDOWS]:
         index = min(mapping.offset + copy.page + page, MAX_PAGES - 1)
         target = (mapping.file, index) if mapping.kind.of_file else None
         aimed = dataclasses.replace(shape, target=target)
-        windows.append(_actions(choose.part(_WINDOW_BYTES), aimed))
-    return tuple(windows)
+        found.append(_actions(choose.part(WINDOW_BYTES), aimed))
+    return tuple(found)
 
 
 def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
@@ -115,7 +115,7 @@ def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
         kind = Copy
     op = kind.draw(choose.part(OP_BYTES), shape)
     if isinstance(op, Copy):
-        return dataclasses.replace(op, actions=_windows(choose, shape, op))
+        return dataclasses.replace(op, actions=windows(choose, shape, op))
     return op
 
 
@@ -178,7 +178,7 @@ def _map(choose: Choices, files: tuple[int, ...]) -> Map:
 
 
 def decode(piece: bytes) -> Workload:
-    """Return the workload that a piece of _BYTES bytes stands for."""
+    """Return the workload that a piece of BYTES bytes stands for."""
     choose = Choices(piece)
     head = choose.part(_HEAD_BYTES)
     common = not head.chance(1, 3)
@@ -209,7 +209,7 @@ def decode(piece: bytes) -> Workload:
 
 def workloads() -> SearchStrategy[Workload]:
     """Draw a workload."""
-    return st.binary(min_size=_BYTES, max_size=_BYTES).map(decode)
+    return st.binary(min_size=BYTES, max_size=BYTES).map(decode)
 
 
 def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
@@ -217,9 +217,16 @@ def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
 
     The same arguments give the same workloads with the same version of Hypothesis.
     """
+    return drawn_with(campaign_seed * 1_000_003 + number, workloads(), count, first=number == 0)
+
+
+def drawn_with(
+    number: int, strategy: SearchStrategy[Workload], count: int, *, first: bool
+) -> list[Workload]:
+    """Draw `count` workloads with a seed; the simplest of all is among the `first` ones alone."""
     drawn: list[Workload] = []
 
-    @seed(campaign_seed * 1_000_003 + number)
+    @seed(number)
     @settings(
         # Hypothesis begins with the simplest of all: that one belongs to the first shard alone.
         max_examples=count + 1,
@@ -228,9 +235,9 @@ def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(workloads())
+    @given(strategy)
     def collect(workload: Workload) -> None:
         drawn.append(workload)
 
     collect()
-    return drawn[:count] if number == 0 else drawn[1 : count + 1]
+    return drawn[:count] if first else drawn[1 : count + 1]

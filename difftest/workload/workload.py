@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from difftest.workload.faults import Fault
     from difftest.workload.ops import Op
 
 
@@ -48,7 +49,8 @@ class Workload:
     """Files of so many pages, their mappings, and `steps`.
 
     `files` are on a tmpfs mount of `blocks` blocks, without limit if that is 0. `memfds` come
-    from memfd_create() and go on with the numbers of the files.
+    from memfd_create() and go on with the numbers of the files. `faults` are armed before the first
+    of the steps.
     """
 
     blocks: int
@@ -56,6 +58,7 @@ class Workload:
     maps: tuple[Map, ...]
     steps: tuple[Op, ...]
     memfds: tuple[int, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     def places(self) -> Iterator[tuple[str, Op]]:
         """Every operation with its place, in text order: "0", "0.0.0", "0.0.1", "0.1.0", "1"."""

@@ -23,7 +23,12 @@ from difftest.model.kernel import (
     WARN_ON,
     May,
 )
-from difftest.model.memory import alloc_page, copy_from_user_nofault, vm_enough_memory
+from difftest.model.memory import (
+    alloc_page,
+    copy_from_user_nofault,
+    read_swap_page,
+    vm_enough_memory,
+)
 from difftest.model.objects import (
     VM_NORESERVE,
     AddressSpace,
@@ -262,8 +267,7 @@ def shmem_writepage(folio: Page, inode: Inode, memory: Memory) -> None:
 
 def shmem_swapin_folio(inode: Inode, index: int, swap: SwpEntry, memory: Memory) -> May[Page | int]:
     yield "shmem_swapin"
-    folio = alloc_page(memory)
-    folio.content = swap.content
+    folio = read_swap_page(memory, swap)
     folio.locked = True
     folio.swapbacked = True
     folio.uptodate = True
@@ -320,6 +324,8 @@ def shmem_mfill_atomic_pte(
             ret = -ENOMEM
             yield "shmem_alloc_folio"
             folio = alloc_page(memory)
+            if not folio:
+                break
 
             if not zeropage:  # COPY
                 ret = copy_from_user_nofault(dst_mm, folio, src_addr)
