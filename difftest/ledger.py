@@ -123,7 +123,7 @@ class Attempt:
     `mapping` is what was mapped there; `room`: by what files hold there is space for the page, and
     no other copy is in flight that a block may be kept for; `full`: the mount has no block left.
     `kept`: it says that it put the page there because a fault made the callee say so, which had
-    done nothing.
+    done nothing. `injected`: a fault has made the operation fail somewhere.
     """
 
     at: str
@@ -137,6 +137,7 @@ class Attempt:
     room: bool
     full: bool
     kept: bool = False
+    injected: bool = False
 
     @property
     def entered(self) -> bool:
@@ -216,6 +217,21 @@ class Flight:
         pages = [page for page in range(self.op.pages) if not self.at_risk(page)]
         read = {source for page in pages for source in self.needed_for(page)}
         return [n for n, letter in enumerate(self.letters) if letter == "M" and n in read]
+
+    def retried(self) -> int:
+        """Return the page that it comes to for the second time.
+
+        That is where it stopped; but it comes again, and does not stop, where nobody fills the
+        source. Raises LookupError if it cannot be told which one.
+        """
+        pages = [self.page] if self.page == self.stopped_at else []
+        for page in range(self.page + len(pages), self.op.pages):
+            seen = self.needed_for(page - 1) if page else ()
+            if any(source in self.zeros and source not in seen for source in self.needed_for(page)):
+                pages.append(page)
+        if len(pages) != 1:
+            raise LookupError(f"step {self.at}: which page a callee kept cannot be told")
+        return pages[0]
 
     def at_risk(self, page: int) -> bool:
         """Whether it came to a page with one that was kept before: it reads no source then."""
@@ -441,15 +457,15 @@ class Ledger:
 
     def _enter_hits(self, flight: Flight, hits: Sequence[int]) -> None:
         """Note which faults hit since the flight was last heard of."""
-        page = flight.stopped_at
+        page = -1
         for number in hits:
             fault = self.workload.faults[number]
             if fault.errno:
                 flight.injected.add(fault.errno)
             else:
-                # The call after a stop, and as long as the page stays: one for each page.
+                # As long as the page stays, each call comes in with it: one for each page.
+                page = flight.retried() if page < 0 else page + 1
                 flight.kept.add(page)
-                page += 1
 
     def _fill_up_to(self, flight: Flight, end: int) -> Iterator[Attempt]:
         """Enter the pages before `end` as filled."""
@@ -518,10 +534,11 @@ class Ledger:
             room=book is not None and len(self._flights) == 1 and self.has_room(book),
             full=0 < self.workload.blocks <= self.used,
             kept=kept,
+            injected=bool(flight.injected),
         )
 
     def _cannot_be_read(self, flight: Flight, number: int) -> bool:
-        if not isinstance(flight.op, ops.Copying):
+        if not isinstance(flight.op, ops.Copying) or flight.at_risk(number):
             return False
         holes = any(flight.letters[source] == "U" for source in flight.needed_for(number))
         return holes or flight.source_gone

@@ -199,6 +199,10 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
     backends, left_out = backends_of(plugins, asked.backends)
     strategies = strategies_of(plugins, asked.strategies, asked.patches, backends)
     oracles = [] if asked.oracles is None else oracles_of(plugins, asked.oracles)
+    if not asked.faults and not asked.oracles:
+        idle = [one for one in oracles if getattr(one, "of_guards", False)]
+        oracles = [one for one in oracles if one not in idle]
+        left_out |= dict.fromkeys((one.name for one in idle), "no workload has faults (--faults)")
     for name, reason in left_out.items():
         print(f"difftest: {name} is left out: {reason}", file=sys.stderr)  # noqa: T201
     if asked.oracles is None and all(is_model(one.name) for one in backends):

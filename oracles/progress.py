@@ -22,8 +22,8 @@ class Progress:
 
     When the files leave room by what they hold, not by what the kernel counts, and no manual page
     has another reason, the copy has to fill it. What the failure left behind, a block that is
-    still counted or a page in the way, shows here. Not judged while another copy is stopped: a
-    fix may keep a block for that.
+    still counted or a page in the way, shows here. Not judged while another copy is stopped, for
+    which a fix may keep a block, nor where a fault made the copy fail.
 
     Reached if a page was refused so and a later copy came to it with room.
     """
@@ -65,6 +65,7 @@ def _has_to_succeed(event: Attempt) -> bool:
         event.room
         and event.mapping.shared
         and not event.reasons - {ENOMEM}
+        and not event.injected
         and isinstance(event.op, ops.Copying | ops.Zeropage)
     )
 

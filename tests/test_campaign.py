@@ -82,6 +82,16 @@ def test_workloads_with_faults_come_after_the_others_and_change_none(tmp_path: P
     assert min(hits) >= 60
 
 
+def test_without_faults_nobody_is_asked_about_guards_unless_by_name(tmp_path: Path) -> None:
+    def oracles(number: int, **changes: object) -> list[str]:
+        found = result(tmp_path / str(number), 1, request(workloads=1, **changes))
+        return list(msgspec.json.decode(found)["oracles"])
+
+    assert "guard" not in oracles(1)
+    assert "guard" in oracles(2, faults=1)
+    assert oracles(3, oracles=("guard",)) == ["guard"]
+
+
 class Ready(ModelBackend):
     """A backend that has something to make ready for faults."""
 

@@ -292,7 +292,10 @@ def test_a_reader_that_goes_away_gets_no_traceback() -> None:
 @pytest.mark.kernel
 def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
     """What the README promises, smaller: both backends, one table, one decision, replays."""
-    done = difftest("run", "--workloads", 2000, "--format", "json", "--output", tmp_path / "runs")
+    done = difftest(
+        "run", "--workloads", 500, "--faults", 500, "--format", "json",
+        "--output", tmp_path / "runs",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["decision"]["recommended"] == "release_page"
@@ -432,7 +435,17 @@ def test_a_self_test_that_fails_is_status_1_and_others_pass_beside_it(tmp_path: 
 
 def test_mutants_tell_the_kill_rate_and_the_survivors(tmp_path: Path) -> None:
     done = difftest(
-        "mutants", "--strategy", "naive_hold", "--workloads", 60, "--output", tmp_path, "--jobs", 1
+        "mutants",
+        "--strategy",
+        "naive_hold",
+        "--workloads",
+        60,
+        "--faults",
+        0,
+        "--output",
+        tmp_path,
+        "--jobs",
+        1,
     )
     assert done.returncode == 0, done.stderr
     assert "naive_hold~keep-2 on model explained" in done.stdout

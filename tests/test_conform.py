@@ -174,7 +174,8 @@ def test_what_a_backend_cannot_see_is_left_out_and_named(tmp_path: Path) -> None
     said = compared(tmp_path / "blind", Other(change=blind, unseen={"held": "it cannot count"}))
     assert said.status == 0
     assert said.text.splitlines()[-1].endswith(
-        "fields: trace, ending, title, state, left, committed, hits; not seen: held (it cannot count)"
+        "fields: trace, ending, title, state, left, committed, hits; "
+        "not seen: held (it cannot count)"
     )
 
 

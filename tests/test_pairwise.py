@@ -158,7 +158,7 @@ def test_traits_are_those_of_the_class_and_may_be_left_out() -> None:
 def test_an_oracle_is_not_asked_where_a_backend_cannot_see_what_it_needs() -> None:
     settings = Settings(
         1, 1, (), (), ("committed", "content"), ("a", "b"), (), {"b": {"committed": "no counter"}},
-        "", {"committed": Traits(sees=("committed",))},
+        "", traits={"committed": Traits(sees=("committed",))},
     )  # fmt: skip
     assert settings.blind("committed", "x", "a") == ""
     assert settings.blind("committed", "x", "b") == "committed: no counter"

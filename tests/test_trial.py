@@ -200,7 +200,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_result(tmp_path: Path) -
     loaded.strategies["release"] = strategy
     loaded.backends["model"] = Interrupting(4)  # two originals, two mutants
     asked = session.Request(
-        ("unpatched", "release"), (), ("model",), (), 30, 1, Mutants.ONLY
+        ("unpatched", "release"), (), ("model",), (), 30, 1, mutants=Mutants.ONLY
     )  # fmt: skip
     with session.begin(loaded, asked, tmp_path, ()) as running:
         assert running.run(1)

@@ -14,7 +14,7 @@ import strategies
 from difftest import facts
 from difftest.backends.model import ModelBackend
 from difftest.outcome import Ending, Outcome
-from difftest.verdict import UNREACHED, Value, Verdict, judge_safely
+from difftest.verdict import UNREACHED, Pairwise, Value, Verdict, judge_safely
 from difftest.workload import faulty
 from difftest.workload.codec import from_text, to_text
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from difftest.workload.workload import Workload
 
 KNOWN = {one.name: one for one in strategies.STRATEGIES}
-ORACLES = {one.name: one for one in oracles.ORACLES}
+ORACLES = {one.name: one for one in oracles.ORACLES if not isinstance(one, Pairwise)}
 GUARD = ORACLES["guard"]
 PLAIN = from_text(to_text(FORGOTTEN).replace("fault site=callee_keeps_page call=1 error=0\n", ""))
 
@@ -91,6 +91,37 @@ def test_the_bug_itself_is_still_one_where_a_fault_hit_before() -> None:
     assert given["no_kernel_bug"].value is Value.FAIL
 
 
+HEAD = "mount blocks=0\nfile pages=6\nmap file=0 offset=0 pages=6\n"
+KEPT = "fault site=callee_keeps_page call=1 error=0\n"
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        # The page that comes next reads no source, be there one or not.
+        "copy map=0 page=0 source=MU\n",
+        "copy_unaligned map=0 page=0 source=RMU\n",
+        "copy map=0 page=0 source=MMM\n  window\n    munmap_source\n",
+        # It does not stop where its source is missing either.
+        "copy map=0 page=0 source=MMRM\n",
+        "copy_unaligned map=0 page=1 source=MMMM\n",
+        # Nor where nobody watches the source: the page that was kept came again all the same.
+        "copy map=0 page=0 source=MR\n  window\n    close_source\n",
+    ],
+)
+def test_what_follows_a_forgotten_page_is_followed(operations: str) -> None:
+    given = judged("remove_bug_on", from_text(HEAD + KEPT + operations))
+    assert all(one.value is Value.PASS for name, one in given.items() if name != "guard"), given
+
+
+def test_a_page_that_cannot_be_told_leaves_everything_unknown() -> None:
+    later = KEPT.replace("call=1", "call=2")
+    closed = "copy map=0 page=0 source=MMM\n  window\n    close_source\n"
+    given = judged("remove_bug_on", from_text(HEAD + later + closed))
+    assert given["content"].value is Value.UNKNOWN
+    assert "which page a callee kept cannot be told" in given["content"].evidence
+
+
 @pytest.mark.parametrize("series", ["5.10", "6.1", "6.12"])
 @pytest.mark.parametrize("strategy", ["remove_bug_on", "release_page"])
 def test_a_right_fix_passes_every_other_oracle_whatever_fails_inside(
@@ -102,5 +133,6 @@ def test_a_right_fix_passes_every_other_oracle_whatever_fails_inside(
         for workload, outcome in zip(workloads, runner.run(workloads), strict=True):
             for name, one in ORACLES.items():
                 given = judge_safely(one, workload, outcome)
-                if name != "guard":
+                # Of a source that nobody fills any more, one in some thousand is not told apart.
+                if name != "guard" and "cannot be told" not in given.evidence:
                     assert given.value is Value.PASS, (name, given.evidence, to_text(workload))
