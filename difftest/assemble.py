@@ -20,6 +20,7 @@ from difftest.comparison import (
     witnesses,
 )
 from difftest.conformance import conformance
+from difftest.criteria import Grounds
 from difftest.decision import decide
 from difftest.errors import StoreError
 from difftest.facts import applied, facts_of, is_model, misfit, patches_of
@@ -39,7 +40,7 @@ from difftest.result import (
     StrategyResult,
     Witness,
 )
-from difftest.ruling import against_base, ruled_out
+from difftest.ruling import against_base, failure, own, ruled_out
 from difftest.shared import Seen, Shared, shared
 from difftest.strategy import BASELINE
 from difftest.workload.codec import size
@@ -87,8 +88,11 @@ class Parts(Protocol):
     def shrunk(self) -> Iterable[Shrunk]: ...
 
 
-def result_of(parts: Parts) -> Result:
-    """Compare and decide, on whatever there is so far. Equal parts give equal results."""
+def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
+    """Compare and decide, on whatever there is so far. Equal parts give equal results.
+
+    `preferences` are criteria that come first, if not those that the run was asked for with.
+    """
     settings = parts.settings
     strategies, known = settings.compared(), settings.known()
     refused: dict[str, dict[str, str]] = {}
@@ -209,19 +213,31 @@ def result_of(parts: Parts) -> Result:
             telling,
             checks,
             attacks,
-            changed={
-                name: sum(
-                    cell.fail
-                    for cell in all_cells
-                    if cell.strategy == name and cell.oracle in settings.with_trait("ranks")
-                )
-                for name in names
-            },
-            backends=settings.backends,
+            _grounds(settings, all_cells, all_witnesses),
+            settings.preferences if preferences is None else preferences,
             workloads=settings.workloads + settings.faults,
             done=len(done),
         ),
         timings=dict(parts.timings),
+    )
+
+
+def _grounds(settings: Settings, cells: Sequence[Cell], witnesses: Sequence[Witness]) -> Grounds:
+    """Return what strategies that failed nothing are put in order by."""
+    ranking, guarding = settings.with_trait("ranks"), settings.with_trait("of_guards")
+    failures: dict[str, Counter[str]] = {oracle: Counter() for oracle in ranking}
+    for cell in cells:
+        if cell.oracle in failures:
+            failures[cell.oracle][cell.strategy] += own(cell)
+    return Grounds(
+        settings.backends,
+        failures,
+        {
+            (one.oracle, one.strategy): failure(cells, one)
+            for one in witnesses
+            if one.oracle in failures
+        },
+        frozenset(cell.strategy for cell in cells if cell.oracle in guarding and cell.reached),
     )
 
 

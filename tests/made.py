@@ -213,3 +213,14 @@ def crowd(count: int = 12) -> Parts:
         [baseline, *fixes], known=[baseline], workloads=2000, backends=backends, oracles=oracles
     )
     return parts
+
+
+def except_for(name: str, numbers: Sequence[int], instead: Run) -> Callable[[str, int], Run]:
+    """Play what is usually seen, but `instead` for one strategy on some numbers."""
+
+    def play(strategy: str, number: int) -> Run:
+        if strategy == name and number in numbers:
+            return type(instead)(number, instead.outcome, instead.verdicts, instead.states)
+        return seen(strategy, number)
+
+    return play
