@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from difftest import again
 from difftest.backends import console
 from difftest.comparison import (
     cells,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from difftest.settings import Settings
-    from difftest.tally import Tally
+    from difftest.tally import Again, Tally
 
 
 class Parts(Protocol):
@@ -82,6 +83,8 @@ class Parts(Protocol):
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
     def attacks(self) -> Iterable[Attack]: ...
+
+    def again(self) -> Iterable[Again]: ...
 
     def mutants(self) -> Iterable[MutantResult]: ...
 
@@ -159,7 +162,10 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
     apart = {*settings.with_trait("informational"), *settings.with_trait("ranks")}
     telling = [cell for cell in all_cells if cell.oracle not in apart]
     against = [one for one in all_witnesses if one.oracle not in apart]
-    checks = controls(strategies, all_cells, all_conformance)
+    checks = [
+        *controls(strategies, all_cells, all_conformance, faults=settings.faults > 0),
+        *again.controls(parts.again(), settings.backends),
+    ]
     same = same_kernels(parts.kernels())
     mutants = in_order(parts.mutants(), strategies, settings.backends)
     attacks = _in_order(parts.attacks(), names, settings.backends)

@@ -19,6 +19,7 @@ from difftest import (
     coverage,
     criteria,
     doctor,
+    history,
     kernels,
     kills,
     plugins,
@@ -308,6 +309,45 @@ def _say_where(running: session.Session, result: Result, *, interrupted: bool) -
             err=True,
         )
         sys.exit(INTERRUPTED)
+
+
+@cli.command("history")
+@_backend
+@_workloads
+@_faults
+@_seed
+@_jobs
+@_output
+@_skip
+def history_(
+    backends: tuple[str, ...],
+    workloads: int,
+    faults: int,
+    seed: int,
+    jobs: int,
+    output: Path,
+    skip: tuple[str, ...],
+) -> None:
+    """Hold what the oracles find against what history says of each proposal.
+
+    All strategies of which that is told, on random workloads, on the models and kernels of all
+    series under User-mode Linux (without --backend).
+
+    Exit status: 0 all agree; 1 one does not; 2 bad usage, the rig failed, or too little was seen;
+    130 interrupted.
+    """
+    loaded = plugins.load(skip)
+    told = [one for one in loaded.strategies.values() if one.history]
+    places = (MODEL, *(backends or (f"uml:{series}" for series in kernels.SERIES)))
+    names = tuple(one.name for one in told)
+    asked = session.Request(names, (), places, (), workloads, seed, faults)
+    with session.begin(loaded, asked, output, skip) as running:
+        interrupted = running.run(jobs)
+        result = running.report()
+    found = history.findings(result, told)
+    click.echo(history.render(result, told, found), nl=False)
+    _say_where(running, result, interrupted=interrupted)
+    sys.exit(history.status(result, found))
 
 
 @cli.command()

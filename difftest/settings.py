@@ -40,6 +40,8 @@ class StoredStrategy(Record, frozen=True):
     history: str
     base: str | None
     must_fail: tuple[str, ...]
+    gives_up: tuple[str, ...]
+    needs_faults: bool
     does_not_apply: dict[str, str]
     model_patch: str | None
     series_model_patches: dict[str, str]
@@ -57,6 +59,8 @@ class StoredStrategy(Record, frozen=True):
             history=strategy.history,
             base=strategy.base,
             must_fail=strategy.must_fail,
+            gives_up=strategy.gives_up,
+            needs_faults=strategy.needs_faults,
             does_not_apply=dict(sorted(strategy.does_not_apply.items())),
             model_patch=strategy.model_patch,
             series_model_patches=dict(sorted(strategy.series_model_patches.items())),
