@@ -4,15 +4,15 @@
 VENV := .venv
 PYTHON := python3
 BIN := $(VENV)/bin
-PACKAGES := bc bison dpkg flex gcc git libc6-dev libelf-dev make \
-	$(PYTHON)-venv qemu-system-x86 tar xz-utils
+PACKAGES := bc bison chromium dpkg flex gcc git libc6-dev libelf-dev make \
+	$(PYTHON)-venv qemu-system-x86 spin tar xz-utils
 
 .PHONY: help setup compare test check fast kernels schema bench clean
 
 help:
 	@echo 'make compare   the main job: compare the fixes on the model and on Linux 6.1'
 	@echo 'make test      all tests, those on real kernels included'
-	@echo 'make fast      the tests that need no kernel'
+	@echo 'make fast      the tests that need no kernel and no browser'
 	@echo 'make check     linters and types'
 	@echo 'make bench     benchmarks'
 	@echo 'make setup     system packages (as root) and the virtual environment'
@@ -45,7 +45,7 @@ test: setup
 	@$(BIN)/pytest -n auto
 
 fast: setup
-	@$(BIN)/pytest -n auto -m 'not kernel'
+	@$(BIN)/pytest -n auto -m 'not kernel and not browser'
 
 check: setup
 	@$(BIN)/ruff check .

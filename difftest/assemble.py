@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from difftest import again
 from difftest.backends import console
 from difftest.comparison import (
     cells,
@@ -20,6 +21,7 @@ from difftest.comparison import (
     witnesses,
 )
 from difftest.conformance import conformance
+from difftest.criteria import Grounds
 from difftest.decision import decide
 from difftest.errors import StoreError
 from difftest.facts import applied, facts_of, is_model, misfit, patches_of
@@ -39,7 +41,7 @@ from difftest.result import (
     StrategyResult,
     Witness,
 )
-from difftest.ruling import against_base, ruled_out
+from difftest.ruling import against_base, failure, own, ruled_out
 from difftest.shared import Seen, Shared, shared
 from difftest.strategy import BASELINE
 from difftest.workload.codec import size
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from difftest.settings import Settings
-    from difftest.tally import Tally
+    from difftest.tally import Again, Tally
 
 
 class Parts(Protocol):
@@ -82,13 +84,18 @@ class Parts(Protocol):
 
     def attacks(self) -> Iterable[Attack]: ...
 
+    def again(self) -> Iterable[Again]: ...
+
     def mutants(self) -> Iterable[MutantResult]: ...
 
     def shrunk(self) -> Iterable[Shrunk]: ...
 
 
-def result_of(parts: Parts) -> Result:
-    """Compare and decide, on whatever there is so far. Equal parts give equal results."""
+def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
+    """Compare and decide, on whatever there is so far. Equal parts give equal results.
+
+    `preferences` are criteria that come first, if not those that the run was asked for with.
+    """
     settings = parts.settings
     strategies, known = settings.compared(), settings.known()
     refused: dict[str, dict[str, str]] = {}
@@ -155,7 +162,10 @@ def result_of(parts: Parts) -> Result:
     apart = {*settings.with_trait("informational"), *settings.with_trait("ranks")}
     telling = [cell for cell in all_cells if cell.oracle not in apart]
     against = [one for one in all_witnesses if one.oracle not in apart]
-    checks = controls(strategies, all_cells, all_conformance)
+    checks = [
+        *controls(strategies, all_cells, all_conformance, faults=settings.faults > 0),
+        *again.controls(parts.again(), settings.backends),
+    ]
     same = same_kernels(parts.kernels())
     mutants = in_order(parts.mutants(), strategies, settings.backends)
     attacks = _in_order(parts.attacks(), names, settings.backends)
@@ -209,19 +219,31 @@ def result_of(parts: Parts) -> Result:
             telling,
             checks,
             attacks,
-            changed={
-                name: sum(
-                    cell.fail
-                    for cell in all_cells
-                    if cell.strategy == name and cell.oracle in settings.with_trait("ranks")
-                )
-                for name in names
-            },
-            backends=settings.backends,
+            _grounds(settings, all_cells, all_witnesses),
+            settings.preferences if preferences is None else preferences,
             workloads=settings.workloads + settings.faults,
             done=len(done),
         ),
         timings=dict(parts.timings),
+    )
+
+
+def _grounds(settings: Settings, cells: Sequence[Cell], witnesses: Sequence[Witness]) -> Grounds:
+    """Return what strategies that failed nothing are put in order by."""
+    ranking, guarding = settings.with_trait("ranks"), settings.with_trait("of_guards")
+    failures: dict[str, Counter[str]] = {oracle: Counter() for oracle in ranking}
+    for cell in cells:
+        if cell.oracle in failures:
+            failures[cell.oracle][cell.strategy] += own(cell)
+    return Grounds(
+        settings.backends,
+        failures,
+        {
+            (one.oracle, one.strategy): failure(cells, one)
+            for one in witnesses
+            if one.oracle in failures
+        },
+        frozenset(cell.strategy for cell in cells if cell.oracle in guarding and cell.reached),
     )
 
 

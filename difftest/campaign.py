@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from difftest import facts, findings, judging, plugins, reached, shards, trial
+from difftest import again, facts, findings, judging, plugins, reached, shards, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.backends import TakesFaults, running
@@ -142,6 +142,10 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
                     shown.add(len(done.tally.runs))
         timings["run"] = time.monotonic() - began
         began = time.monotonic()
+        if context.settings.oracles:
+            _again(context, store, planned, each)
+        timings["again"] = time.monotonic() - began
+        began = time.monotonic()
         if context.settings.mutants is not Mutants.NONE:
             _try_mutants(context, store, digests, each)
             timings["mutants"] = time.monotonic() - began
@@ -155,6 +159,24 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
         _shrink(store, each)
         timings["shrink"] = time.monotonic() - began
     return timings
+
+
+def _again(
+    context: Context, store: Store, planned: Sequence[Shard], each: Callable[..., Iterator[Any]]
+) -> None:
+    """See that the baseline is compared with itself wherever it was run."""
+    have = {(one.backend, one.shard) for one in store.again()}
+    missing = [
+        again.Task(backend, number, shard.first)
+        for backend in context.settings.backends
+        for number, shard in enumerate(planned)
+        if (backend, number) not in have and store.has(BASELINE, backend, number)
+    ]
+    lengths = sum(planned[task.shard].length for task in missing)
+    with progress(f"running {BASELINE} again", lengths, "run") as shown:
+        for seen in each(again.run_again, missing):
+            store.add_again(seen)
+            shown.add(planned[seen.shard].length)
 
 
 def _prepare(context: Context, store: Store) -> dict[tuple[str, str], str]:

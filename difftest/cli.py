@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from difftest import catalogue, conform, coverage, doctor, kernels, kills, plugins, session
+from difftest import (
+    catalogue,
+    conform,
+    coverage,
+    criteria,
+    doctor,
+    history,
+    kernels,
+    kills,
+    plugins,
+    session,
+)
 from difftest import replay as replaying
 from difftest import selftest as selftesting
 from difftest.errors import DifftestError, PluginError
@@ -96,6 +107,10 @@ _faults = click.option(
     "--faults", type=click.IntRange(min=0), default=1000, show_default=True,
     help="How many workloads with faults besides: calls inside the kernel that fail.",
 )  # fmt: skip
+_preferences = click.option(
+    "--preferences", "preferred", type=click.Path(path_type=Path), metavar="FILE",
+    help='TOML, criteria = ["guard", …]: what decides among those that failed nothing.',
+)  # fmt: skip
 _seed = click.option(
     "--seed", type=_Number(0, "random", lambda: secrets.randbelow(1_000_000)),
     default=1, show_default=True,
@@ -139,6 +154,7 @@ def cli() -> None:
 @_jobs
 @_format
 @_output
+@_preferences
 @click.option("--mutants", is_flag=True, help="Try mutants of the strategies, and say how many.")
 @_skip
 def run(
@@ -152,6 +168,7 @@ def run(
     jobs: int,
     formats: tuple[str, ...],
     output: Path,
+    preferred: Path | None,
     mutants: bool,  # noqa: FBT001 - click passes it by keyword
     skip: tuple[str, ...],
 ) -> None:
@@ -170,7 +187,10 @@ def run(
     loaded = plugins.load(skip)
     reports = [loaded.report(name) for name in formats]
     wanted = Mutants.TOO if mutants else Mutants.NONE
-    asked = session.Request(strategies, patches, backends, oracles, workloads, seed, faults, wanted)
+    first = criteria.read(preferred) if preferred else ()
+    asked = session.Request(
+        strategies, patches, backends, oracles, workloads, seed, faults, wanted, first
+    )
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()
@@ -291,18 +311,60 @@ def _say_where(running: session.Session, result: Result, *, interrupted: bool) -
         sys.exit(INTERRUPTED)
 
 
+@cli.command("history")
+@_backend
+@_workloads
+@_faults
+@_seed
+@_jobs
+@_output
+@_skip
+def history_(
+    backends: tuple[str, ...],
+    workloads: int,
+    faults: int,
+    seed: int,
+    jobs: int,
+    output: Path,
+    skip: tuple[str, ...],
+) -> None:
+    """Hold what the oracles find against what history says of each proposal.
+
+    All strategies of which that is told, on random workloads, on the models and kernels of all
+    series under User-mode Linux (without --backend).
+
+    Exit status: 0 all agree; 1 one does not; 2 bad usage, the rig failed, or too little was seen;
+    130 interrupted.
+    """
+    loaded = plugins.load(skip)
+    told = [one for one in loaded.strategies.values() if one.history]
+    places = (MODEL, *(backends or (f"uml:{series}" for series in kernels.SERIES)))
+    names = tuple(one.name for one in told)
+    asked = session.Request(names, (), places, (), workloads, seed, faults)
+    with session.begin(loaded, asked, output, skip) as running:
+        interrupted = running.run(jobs)
+        result = running.report()
+    found = history.findings(result, told)
+    click.echo(history.render(result, told, found), nl=False)
+    _say_where(running, result, interrupted=interrupted)
+    sys.exit(history.status(result, found))
+
+
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 @_format
+@_preferences
 @_skip
-def report(run: Path, formats: tuple[str, ...], skip: tuple[str, ...]) -> None:
-    """Render a stored run again, in any format.
+def report(
+    run: Path, formats: tuple[str, ...], preferred: Path | None, skip: tuple[str, ...]
+) -> None:
+    """Render a stored run again, in any format, and decide by other preferences if some are given.
 
     RUN is a run's directory, runs/0001 for the first. Exit status as of `difftest run`.
     """
     loaded = plugins.load(skip)
     reports = [loaded.report(name) for name in formats]
-    result = session.stored(run)
+    result = session.stored(run, criteria.read(preferred) if preferred else None)
     for one in reports:
         click.echo(session.rendered(one, result, run), nl=False)
     sys.exit(RECOMMENDED if result.decision.recommended else NOT_RECOMMENDED)

@@ -196,16 +196,23 @@ def reached(runs: Runs, backends: Iterable[str], states: Iterable[str]) -> list[
 
 
 def controls(
-    strategies: Iterable[Strategy], cells: Sequence[Cell], conformance: Sequence[Conformance]
+    strategies: Iterable[Strategy],
+    cells: Sequence[Cell],
+    conformance: Sequence[Conformance],
+    *,
+    faults: bool,
 ) -> list[Control]:
-    """Check the run itself: the model conforms, and what is known to be bad was caught."""
+    """Check the run itself: the model conforms, and what is known to be bad was caught.
+
+    `faults`: there are workloads with faults.
+    """
     found = [_agreement(conformance)]
     for strategy in strategies:
         found += [
-            _caught(cell)
-            for oracle in strategy.must_fail
+            _caught(cell, blind=strategy.needs_faults and not faults)
+            for oracle in (*strategy.must_fail, *strategy.gives_up)
             for cell in cells
-            if (cell.strategy, cell.oracle) == (strategy.name, oracle)
+            if (cell.strategy, cell.oracle) == (strategy.name, oracle) and not cell.unseen
         ]
     return found
 
@@ -225,8 +232,10 @@ def _agreement(conformance: Sequence[Conformance]) -> Control:
     )
 
 
-def _caught(cell: Cell) -> Control:
-    if not cell.reached:
+def _caught(cell: Cell, *, blind: bool) -> Control:
+    if blind and not cell.fail:
+        holds, detail = None, "no workload has faults, as it takes (--faults)"
+    elif not cell.reached:
         holds, detail = None, f"none of {cell.runs} workloads could be judged"
     elif cell.fail > cell.shared:
         holds, detail = True, f"caught in {cell.fail - cell.shared} of {cell.reached} workloads"

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from difftest.comparison import AGREEMENT
+from difftest.criteria import criteria, deletion
 from difftest.facts import is_model, misfit
 from difftest.rendering import listing, percent
 from difftest.result import Decision
@@ -17,11 +17,12 @@ from difftest.strategy import BASELINE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from difftest.criteria import Criterion, Grounds
     from difftest.result import Attack, Cell, Control, StrategyResult
 
 
-#: The smaller, the better: see `_rank`.
-Rank: TypeAlias = tuple[int, int, int, int, int]
+#: What a strategy costs by each criterion: the smaller, the better.
+Rank: TypeAlias = tuple[int, ...]
 
 
 def decide(
@@ -29,27 +30,27 @@ def decide(
     cells: Sequence[Cell],
     controls: Sequence[Control],
     attacks: Sequence[Attack],
+    grounds: Grounds,
+    preferred: Sequence[str] = (),
     *,
-    backends: Sequence[str],
     workloads: int,
     done: int,
-    changed: Mapping[str, int] = MappingProxyType({}),
 ) -> Decision:
-    """Choose among the strategies that are not ruled out.
+    """Choose among the strategies that are not ruled out, by difftest.criteria.
 
-    First come those that ran on all kernels of the run, then those that change nothing where the
-    baseline was right (`changed` counts runs in which one does), then fewer deleted assertions,
-    patches for more series, fewer changed lines. Nothing is recommended if that leaves a tie, if no
-    workload was shown to reach the bug, or if a known-bad strategy could not be judged; if a
-    control fails, the run is void.
+    Nothing is recommended if they leave a tie, if no workload was shown to reach the bug, or if a
+    known-bad strategy could not be judged; if a control fails, the run is void. `preferred` are
+    criteria that come before the others; raises UsageError if there is no such.
     """
+    backends = grounds.backends
+    ordered = criteria(tuple(grounds.failures), preferred)
     severity = sentences(attacks)
     failed = [f"{one.name}: {one.detail}" for one in controls if one.holds is False]
     if failed:
         advice = "Correct the model, the oracles or the workloads first: nothing else here counts."
         return Decision(None, "; ".join(failed), (advice,), (), severity)
     passed = (one for one in strategies if not one.ruled_out)
-    ranks = {one.name: _rank(one, backends, changed) for one in strategies}
+    ranks = {one.name: tuple(by.cost(one, grounds) for by in ordered) for one in strategies}
     fit = sorted(passed, key=lambda one: ranks[one.name])
     order = tuple(one.name for one in fit)
     unjudged = _unjudged(strategies, cells, attacks)
@@ -57,10 +58,13 @@ def decide(
         return Decision(None, "", tuple(doubts), order, severity)
     best = fit[0]
     reasons = [_passed(best, cells, backends)]
-    if changed.get(best.name):
-        reasons.append(f"It {_changes(changed[best.name])}.")
+    reasons += [
+        f"It {grounds.words[oracle, best.name]}."
+        for oracle, failures in grounds.failures.items()
+        if failures.get(best.name)
+    ]
     if best.patch.assertions_removed:
-        reasons.append(f"It {_deletion(best)}.")
+        reasons.append(f"It {deletion(best, grounds)}.")
     reasons += _limits(best, controls, backends)
     reasons += _blind(best, cells)
     if done < workloads:
@@ -71,28 +75,11 @@ def decide(
         reasons.append(
             f"{BASELINE} is not part of this run: that its workloads reach the bug is not shown."
         )
-    reasons += [_behind(one, best, backends, ranks, changed) for one in fit[1:]]
+    reasons += [_behind(one, best, ordered, ranks, grounds) for one in fit[1:]]
     reasons += [
         f"{name} was left out: it failed nothing, but evidence is missing." for name in unjudged
     ]
     return Decision(best.name, "", tuple(reasons), order, severity)
-
-
-def _rank(one: StrategyResult, backends: Sequence[str], changed: Mapping[str, int]) -> Rank:
-    """The smaller, the better: what was not shown, what is given up, what it costs."""
-    patch = one.patch
-    return (
-        len(_untried(one, backends)),
-        changed.get(one.name, 0),
-        len(patch.assertions_removed),
-        -len(patch.series),
-        patch.added + patch.removed,
-    )
-
-
-def _untried(one: StrategyResult, backends: Sequence[str]) -> list[str]:
-    """Return the kernels of the run that a strategy has no patch for."""
-    return [name for name in backends if not is_model(name) and misfit(one.name, one.patch, name)]
 
 
 def _unjudged(
@@ -194,19 +181,6 @@ def _limits(
     return limits
 
 
-def _deletion(one: StrategyResult) -> str:
-    guards = one.patch.assertions_removed
-    many = len(guards) > 1
-    return (
-        f"deletes the assertion{'s' if many else ''} {listing(guards)}; "
-        f"what {'those guard' if many else 'that guards'} against was not tested here"
-    )
-
-
-def _changes(count: int) -> str:
-    return f"changes results where {BASELINE} was right, in {count} runs (see what it changes)"
-
-
 def _blind(best: StrategyResult, cells: Sequence[Cell]) -> list[str]:
     """Say what could not be seen at all on a backend that the best one ran on."""
     return [
@@ -219,24 +193,11 @@ def _blind(best: StrategyResult, cells: Sequence[Cell]) -> list[str]:
 def _behind(
     one: StrategyResult,
     best: StrategyResult,
-    backends: Sequence[str],
+    ordered: Sequence[Criterion],
     ranks: Mapping[str, Rank],
-    changed: Mapping[str, int],
+    grounds: Grounds,
 ) -> str:
     """Say why one that passed as well is not the best: the first thing in which it is behind."""
-    mine, its = ranks[one.name], ranks[best.name]
-    match next(place for place, (a, b) in enumerate(zip(mine, its, strict=True)) if a != b):
-        case 0:
-            why = f"was not run on {listing(_untried(one, backends))}"
-        case 1:
-            why = _changes(changed[one.name])
-        case 2:
-            why = _deletion(one)
-        case 3:
-            why = f"has patches for fewer kernel series ({-mine[3]} against {-its[3]})"
-        case _:
-            why = (
-                f"changes more lines ({mine[4]} against {its[4]}), with as many assertions and "
-                "kernel series"
-            )
-    return f"{one.name} passed as well but {why}."
+    pairs = zip(ordered, ranks[one.name], ranks[best.name], strict=True)
+    first = next(by for by, mine, its in pairs if mine != its)
+    return f"{one.name} passed as well but {first.but(one, best, grounds)}."

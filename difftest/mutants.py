@@ -116,6 +116,7 @@ def mutants_of(strategy: Strategy, backend: str) -> dict[str, Mutant]:
             claim=f"{strategy.name}, but it {edit.sentence}.",
             weakness="",
             must_fail=(),
+            gives_up=(),
             model_patch=edit.text if is_model(backend) else None,
             series_model_patches=MappingProxyType({}),
             kernel_patches=MappingProxyType(series),

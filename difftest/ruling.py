@@ -54,9 +54,7 @@ def ruled_out(
     """
     its = [cell for cell in cells if cell.strategy == strategy]
     reasons = [
-        _failure([cell for cell in its if cell.oracle == witness.oracle and own(cell)], witness)
-        for witness in witnesses
-        if witness.strategy == strategy
+        f"It {failure(cells, witness)}." for witness in witnesses if witness.strategy == strategy
     ]
     reasons += [
         f"An unprivileged user crashes it on {one.backend}, {one.how} "
@@ -70,13 +68,16 @@ def ruled_out(
     return tuple(reasons)
 
 
-def _failure(failing: Sequence[Cell], witness: Witness) -> str:
+def failure(cells: Sequence[Cell], witness: Witness) -> str:
+    """Say what a strategy fails, how often and where, and which workload shows it."""
+    key = (witness.strategy, witness.oracle)
+    failing = [cell for cell in cells if (cell.strategy, cell.oracle) == key and own(cell)]
     counts = listing(f"{own(cell)} of {cell.reached} on {cell.backend}" for cell in failing)
     counts = counts.replace(" on ", " workloads on ", 1)
     least = f"the smallest is workload {witness.number}"
     if len(witness.backends) < len(failing):
         least += f", which fails on {listing(witness.backends)} only"
-    return f"It fails {witness.oracle} in {counts}; {least}."
+    return f"fails {witness.oracle} in {counts}; {least}"
 
 
 def _missing(facts: PatchFacts, its: Sequence[Cell]) -> list[str]:

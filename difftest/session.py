@@ -20,6 +20,7 @@ from msgspec.structs import replace
 import difftest
 from difftest import campaign, conform, kernels, kills
 from difftest.assemble import explained, result_of
+from difftest.criteria import criteria
 from difftest.deciding import deciding
 from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
@@ -64,6 +65,7 @@ class Request:
     seed: int
     faults: int = 0
     mutants: Mutants = Mutants.NONE
+    preferences: tuple[str, ...] = ()
 
 
 def strategies_of(
@@ -214,6 +216,8 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         for strategy, backend in product(strategies, backends):
             patch_of(strategy, backend.name)
         kills.check_reasons(strategies)
+    traits = {one.name: Traits.of(one) for one in oracles}
+    criteria([name for name, one in traits.items() if one.ranks], asked.preferences)
     settings = settings_of(
         seed=asked.seed,
         workloads=asked.workloads,
@@ -225,8 +229,9 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         unseen={one.name: one.unseen for one in backends},
         version=_version(oracles),
         mutants=asked.mutants,
-        traits={one.name: Traits.of(one) for one in oracles},
+        traits=traits,
         faults=asked.faults,
+        preferences=asked.preferences,
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:
@@ -260,7 +265,7 @@ def rendered(report: Report, result: Result, run: Path) -> str:
         ) from error
 
 
-def stored(path: Path) -> Result:
-    """Return the result of a stored run."""
+def stored(path: Path, preferences: Sequence[str] | None = None) -> Result:
+    """Return the result of a stored run, with other preferences than it was asked for with."""
     with Store.open(path) as store:
-        return result_of(store)
+        return result_of(store, preferences)

@@ -40,6 +40,8 @@ class StoredStrategy(Record, frozen=True):
     history: str
     base: str | None
     must_fail: tuple[str, ...]
+    gives_up: tuple[str, ...]
+    needs_faults: bool
     does_not_apply: dict[str, str]
     model_patch: str | None
     series_model_patches: dict[str, str]
@@ -57,6 +59,8 @@ class StoredStrategy(Record, frozen=True):
             history=strategy.history,
             base=strategy.base,
             must_fail=strategy.must_fail,
+            gives_up=strategy.gives_up,
+            needs_faults=strategy.needs_faults,
             does_not_apply=dict(sorted(strategy.does_not_apply.items())),
             model_patch=strategy.model_patch,
             series_model_patches=dict(sorted(strategy.series_model_patches.items())),
@@ -78,6 +82,7 @@ class Settings(Record, frozen=True):
     """What a run compares, on what, where. Equal settings give equal results.
 
     `faults` counts the workloads with faults that there are besides `workloads` without.
+    `preferences` are the criteria that come first where more than one strategy failed nothing.
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
     `unseen` has by backend the fields of an outcome that it cannot see, with the reason.
@@ -98,6 +103,7 @@ class Settings(Record, frozen=True):
     mutants: Mutants = Mutants.NONE
     traits: dict[str, Traits] = msgspec.field(default_factory=dict)
     faults: int = 0
+    preferences: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """Return a hash of all of it, patches included: the same for the same command."""
@@ -143,6 +149,7 @@ def settings_of(
     mutants: Mutants = Mutants.NONE,
     traits: Mapping[str, Traits] = MappingProxyType({}),
     faults: int = 0,
+    preferences: Sequence[str] = (),
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
 
@@ -166,4 +173,5 @@ def settings_of(
         mutants=mutants,
         traits=dict(traits),
         faults=faults,
+        preferences=tuple(preferences),
     )

@@ -15,7 +15,7 @@ from difftest.errors import StoreError
 from difftest.findings import Shrunk
 from difftest.result import Attack, Deciding, MutantResult
 from difftest.settings import Settings
-from difftest.tally import Tally
+from difftest.tally import Again, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ FILE = "run.sqlite"
 _LOCK = "run.lock"
 #: Marks the file as one of ours ("dift"); SQLite keeps it in the header for that purpose.
 _APPLICATION = 0x64696674
-_VERSION = 3
+_VERSION = 4
 #: How long to wait for a reader: rendering a large run may take seconds, never this long.
 _PATIENCE_SECONDS = 30
 _TABLES = """
@@ -44,6 +44,8 @@ CREATE TABLE attacks (
     strategy TEXT, backend TEXT, json BLOB NOT NULL, PRIMARY KEY (strategy, backend));
 CREATE TABLE mutants (
     backend TEXT, name TEXT, json BLOB NOT NULL, PRIMARY KEY (backend, name));
+CREATE TABLE again (
+    backend TEXT, shard INTEGER, json BLOB NOT NULL, PRIMARY KEY (backend, shard));
 CREATE TABLE shrunk (packed BLOB NOT NULL);
 """
 
@@ -185,6 +187,12 @@ class Store:
         with self._writing():
             self._db.execute("INSERT OR IGNORE INTO mutants VALUES (?, ?, ?)", row)
 
+    def add_again(self, again: Again) -> None:
+        """Keep how a shard of the baseline compared with itself; the first stays."""
+        row = (again.backend, again.shard, msgspec.json.encode(again))
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO again VALUES (?, ?, ?)", row)
+
     def add_shrunk(self, shrunk: Shrunk) -> None:
         """Keep what a finding was shrunk to."""
         with self._writing():
@@ -277,6 +285,12 @@ class Store:
         rows = self._rows("SELECT json FROM attacks ORDER BY rowid")
         with self._reading():
             return [one for (row,) in rows for one in msgspec.json.decode(row, type=list[Attack])]
+
+    def again(self) -> list[Again]:
+        """Return how the baseline compared with itself, shard by shard."""
+        rows = self._rows("SELECT json FROM again ORDER BY rowid")
+        with self._reading():
+            return [msgspec.json.decode(row, type=Again) for (row,) in rows]
 
     def mutants(self) -> list[MutantResult]:
         """Return what became of mutants, in the order in which that was kept."""

@@ -29,7 +29,9 @@ class Strategy:
     against `difftest/model` in the same way; None if the fix has not been written for the model,
     "" if it changes nothing. `series_model_patches` has others, by series, where the model of a
     series needs one. `must_fail` names the oracles that are known to catch this one: if a
-    campaign's do not, its silence about the others proves nothing, and it is void. `history` says
+    campaign's do not, its silence about the others proves nothing, and it is void. `gives_up` names
+    those that rank it behind others, in the same way. With `needs_faults` they can do so only on
+    workloads with faults: without any nobody can tell. `history` says
     in a sentence what became of it. `does_not_apply` has, by series, the reason why it makes no
     sense there and has no patch, for kernels and model. `equivalents` are the mutants
     (difftest/mutants.py) that do what it does, each with the reason.
@@ -43,6 +45,8 @@ class Strategy:
     history: str = ""
     base: str | None = None
     must_fail: tuple[str, ...] = ()
+    gives_up: tuple[str, ...] = ()
+    needs_faults: bool = False
     does_not_apply: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model_patch: str | None = None
     series_model_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -64,6 +68,8 @@ def from_folder(
     history: str = "",
     base: str | None = None,
     must_fail: tuple[str, ...] = (),
+    gives_up: tuple[str, ...] = (),
+    needs_faults: bool = False,
     does_not_apply: Mapping[str, str] = MappingProxyType({}),
 ) -> Strategy:
     """Make the strategy of a plugin folder: named after it, with the patch files beside `init`.
@@ -101,6 +107,8 @@ def from_folder(
         history=history,
         base=base,
         must_fail=must_fail,
+        gives_up=gives_up,
+        needs_faults=needs_faults,
         does_not_apply=MappingProxyType(dict(does_not_apply)),
         model_patch=model.read_text(encoding="utf-8") if model.exists() else None,
         series_model_patches=MappingProxyType(models),

@@ -33,3 +33,17 @@ class Tally(Record, frozen=True):
     shard: int
     runs: tuple[Run, ...]
     reached: dict[tuple[str, bool, str], int] = msgspec.field(default_factory=dict)
+
+
+class Again(Record, frozen=True):
+    """A shard of the baseline that was run twice on a backend.
+
+    `compared` workloads had a known outcome both times, `differ` of them another one; `first`
+    describes the first of those, or is "".
+    """
+
+    backend: str
+    shard: int
+    compared: int
+    differ: int
+    first: str = ""

@@ -93,6 +93,7 @@ class Traits(Record, frozen=True):
     informational: bool = False
     ranks: bool = False
     pairwise: bool = False
+    of_guards: bool = False
     sees: tuple[str, ...] = ()
 
     @classmethod
@@ -101,6 +102,7 @@ class Traits(Record, frozen=True):
             informational=bool(getattr(oracle, "informational", False)),
             ranks=bool(getattr(oracle, "ranks", False)),
             pairwise=isinstance(oracle, Pairwise),
+            of_guards=bool(getattr(oracle, "of_guards", False)),
             sees=tuple(getattr(oracle, "sees", ())),
         )
 

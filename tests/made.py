@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from difftest.outcome import Ending, Outcome, Step
 from difftest.settings import Settings, settings_of
 from difftest.strategy import BASELINE, Strategy
-from difftest.tally import Run, Tally
+from difftest.tally import Again, Run, Tally
 from difftest.verdict import PASS, Verdict, fail, unknown
 
 if TYPE_CHECKING:
@@ -103,12 +103,16 @@ class Parts:
     consoles: dict[tuple[str, str, int], str] = field(default_factory=dict)
     told: dict[tuple[str, int], str] = field(default_factory=dict)
     tried: list[MutantResult] = field(default_factory=list)
+    repeated: list[Again] = field(default_factory=list)
 
     def deciding(self) -> dict[tuple[str, str], Deciding]:
         return self.decided
 
     def refusals(self) -> dict[tuple[str, str], str]:
         return self.refused
+
+    def again(self) -> list[Again]:
+        return self.repeated
 
     def mutants(self) -> list[MutantResult]:
         return self.tried
@@ -213,3 +217,14 @@ def crowd(count: int = 12) -> Parts:
         [baseline, *fixes], known=[baseline], workloads=2000, backends=backends, oracles=oracles
     )
     return parts
+
+
+def except_for(name: str, numbers: Sequence[int], instead: Run) -> Callable[[str, int], Run]:
+    """Play what is usually seen, but `instead` for one strategy on some numbers."""
+
+    def play(strategy: str, number: int) -> Run:
+        if strategy == name and number in numbers:
+            return type(instead)(number, instead.outcome, instead.verdicts, instead.states)
+        return seen(strategy, number)
+
+    return play

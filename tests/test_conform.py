@@ -248,10 +248,15 @@ def test_model_and_kernel_agree_in_every_field(
     chosen: tuple[str, ...],
     pytestconfig: pytest.Config,
 ) -> None:
-    """Workloads that are drawn anew each time; without a choice on every strategy."""
+    """Workloads that are drawn anew each time, with and without faults.
+
+    Without a choice on every strategy.
+    """
     seed = seed_of(pytestconfig)
     some = [word for name in chosen for word in ("--strategy", name)]
+    faults = workloads // 2
     command = ("--backend", backend, *some, "--workloads", workloads, "--seed", seed)
+    command = (*command, "--faults", faults)
     done = difftest("conform", *command, "--jobs", 1, "--output", tmp_path)
     said = f"seed {seed}:\n{done.stdout}{done.stderr}"
     # What QEMU's guests cannot play as it is meant was not compared, which is status 2.
@@ -263,8 +268,8 @@ def test_model_and_kernel_agree_in_every_field(
     for one in found:
         assert one.differ == 0, said
         assert all(cause.startswith(f"{Ending.UNPLAYED}: ") for cause in one.causes), said
-        assert one.compared > workloads / 2
-        assert one.compared + one.unknown == workloads
+        assert one.compared > (workloads + faults) / 2
+        assert one.compared + one.unknown == workloads + faults
 
 
 @pytest.mark.kernel

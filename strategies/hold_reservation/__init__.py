@@ -25,4 +25,5 @@ STRATEGY = from_folder(
         "Nobody sent it: Hugh Dickins noted that the block is given back early because the "
         "caller may be unable to retry."
     ),
+    gives_up=("unchanged",),
 )

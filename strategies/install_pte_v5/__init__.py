@@ -20,4 +20,6 @@ STRATEGY = from_folder(
         "the BUG was found in the same mail."
     ),
     base="release_page",
+    must_fail=("stale_cache",),
+    needs_faults=True,
 )

@@ -12,4 +12,6 @@ STRATEGY = from_folder(
     history=(
         "Offered by Hugh Dickins as one of two ways, not taken: Peter Xu preferred to keep a guard."
     ),
+    gives_up=("guard",),
+    needs_faults=True,
 )
