@@ -85,6 +85,11 @@ class State(Record, frozen=True):
     memory holds there, or None where there is no page-table entry. `mlocked` counts the pages
     that are mlocked, `swapped` the page-table entries whose page is in swap. Copies that were
     still in flight have been resumed, and events read.
+
+    `protected` has for each mapping a character for each of its pages: "1" if its entry is
+    write-protected by a userfaultfd, "m" if a marker of that is all there is, else "0"; nothing
+    for one that is unmapped, nor for a workload that protects nothing. `huge` counts the huge
+    pages in use, `reserved` those that the pool keeps for mappings.
     """
 
     files: tuple[File, ...]
@@ -92,6 +97,9 @@ class State(Record, frozen=True):
     maps: tuple[tuple[int | None, ...] | None, ...]
     mlocked: int = 0
     swapped: int = 0
+    protected: tuple[str, ...] = ()
+    huge: int = 0
+    reserved: int = 0
 
 
 class Outcome(Record, frozen=True):
@@ -99,7 +107,9 @@ class Outcome(Record, frozen=True):
 
     `title` is the crash in one line, or the cause of any other ending but `finished`. `left`
     counts blocks in use and `held` pages still allocated after everything was closed and
-    unmapped; both and `state` are None if the workload did not get there.
+    unmapped; both and `state` are None if the workload did not get there. `huge` and `reserved`
+    count the huge pages that the pool then lacks and the reservations that are still kept, where
+    a workload had to do with it.
     """
 
     ending: Ending
@@ -108,6 +118,8 @@ class Outcome(Record, frozen=True):
     state: State | None = None
     left: int | None = None
     held: int | None = None
+    huge: int = 0
+    reserved: int = 0
 
     @property
     def known(self) -> bool:

@@ -25,6 +25,9 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     maps: tuple[tuple[int | None, ...] | None, ...] | None = None
     mlocked: int = 0
     swapped: int = 0
+    protected: tuple[str, ...] = ()
+    huge: int = 0
+    reserved: int = 0
     left: int | None = None
     held: int | None = None
     done: int | None = None
@@ -72,9 +75,18 @@ class Transcript:
         elif line.window is not None and line.used is not None:
             self.trace.append(Window(line.window, line.used))
         elif line.files is not None and line.filler is not None and line.maps is not None:
-            self._state = State(line.files, line.filler, line.maps, line.mlocked, line.swapped)
+            self._state = State(
+                line.files,
+                line.filler,
+                line.maps,
+                line.mlocked,
+                line.swapped,
+                line.protected,
+                line.huge,
+                line.reserved,
+            )
         elif line.done is not None and line.left is not None and line.held is not None:
-            self._done(line.done, line.left, line.held)
+            self._done(line.done, line.left, line.held, line.huge, line.reserved)
         elif line.owner is not None and self.outcomes:
             self.owners.setdefault(len(self.outcomes) - 1, []).append(line.owner)
         elif line.error is not None:
@@ -87,12 +99,14 @@ class Transcript:
     def _next(self) -> int:
         return self._first + len(self.outcomes)
 
-    def _done(self, number: int, left: int, held: int) -> None:
+    def _done(self, number: int, left: int, held: int, huge: int, reserved: int) -> None:
         expected = self._next() if self.booted else WARM_UP
         if number != expected or self._state is None:
             raise Garbage(f"the guest agent is done with {number}, not with {expected}")
         if self.booted:
             trace = tuple(self.trace)
-            self.outcomes.append(Outcome(Ending.FINISHED, trace, "", self._state, left, held))
+            self.outcomes.append(
+                Outcome(Ending.FINISHED, trace, "", self._state, left, held, huge, reserved)
+            )
         self.booted = True
         self._restart()

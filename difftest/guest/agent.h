@@ -18,7 +18,9 @@
 #define MAX_FILES 4
 #define MAX_MAPS 4
 #define MAX_PAGES 16		/* pages of a file or a mapping */
-#define MAX_COPY 8		/* pages of one UFFDIO_COPY */
+#define HPAGE 2097152UL
+#define MAX_HUGE 2		/* huge pages of a mapping */
+#define MAX_COPY 8		/* pages of one UFFDIO_COPY, huge or not */
 #define MAX_BLOCKS 64		/* blocks of the mount */
 #define MAX_STEPS 64		/* steps of one workload, windows included */
 #define MAX_COPIES 16		/* UFFDIO_COPYs of one workload */
@@ -43,11 +45,15 @@ struct step {
 
 struct workload {
 	int count;
+	bool huge;		/* has to do with hugetlb memory */
+	bool protects;		/* registers memory for write-protection */
 	struct step step[MAX_STEPS];
 };
 
 /* workload.c: returns the text after the workload, NULL when there is none. */
 char *workload_parse(char *text, struct workload *workload);
+
+#define WARM_UP -1		/* the number of what is played before the first */
 
 /* Exit statuses of PID 1, which the kernel names in its last words. */
 #define EXIT_AGENT 3
@@ -68,6 +74,7 @@ _Noreturn void die(const char *format, ...)
 /* world.c: what a workload lives in: the mount, files, mappings. */
 struct map {
 	long pages;
+	size_t size;		/* of each */
 	char *address;
 	bool mapped;
 };
@@ -84,16 +91,20 @@ struct world {
 	struct map map[MAX_MAPS];
 	bool moved;		/* a mapping is at its other place */
 	long mlocked;		/* nr_mlock before the first mlock(), else -1 */
+	bool huge, protects;	/* of the workload */
+	bool drained;		/* the pool is not as it was before: boot anew */
 };
 
 extern struct world world;
 
 void world_init(void);
+void world_plan(const struct workload *workload);
 void world_mount(long blocks);
 void world_file(long pages);
 void world_memfd(long pages);
 void world_map(long pages, int flags, int file, long offset);
 long world_remap(struct map *map, int flags, int file, long offset);
+long world_remap_huge(struct map *map, long pages);
 long world_move(struct map *map);
 void world_will_lock(void);
 int world_filler(void);
@@ -101,6 +112,20 @@ long world_used(void);
 void world_observe(void);
 long world_destroy(void);
 void world_settle(void);
+
+/* pool.c: huge pages. */
+struct pool {
+	long taken;		/* not free */
+	long reserved;
+	long pages;		/* in all */
+};
+
+void pool_init(void);
+bool pool_exists(void);
+void pool_note(void);
+struct pool pool_used(void);
+long pool_fill(long leave);
+void pool_empty(void);
 
 /* thread.c: other threads, and children. */
 struct thread {
@@ -142,6 +167,7 @@ void userfault_reset(void);
 int userfault_fd(void);
 long userfault_ioctl(unsigned long request, void *argument);
 long userfault_register(void *start, size_t length);
+long userfault_register_wp(void *start, size_t length);
 long userfault_unregister(void *start, size_t length);
 long userfault_zeropage(void *start, size_t length, int64_t *zeropage);
 long userfault_continue(void *start, size_t length, int64_t *mapped);
@@ -152,9 +178,10 @@ long userfault_close(void);
 /* copy.c: copies in flight, their sources, their windows. */
 void copy_init(void);
 void copy_reset(void);
-long copy_play(struct step *step, char *to, const char *letters, long shift,
-	       uint64_t mode, int64_t *copied);
-void copy_begin(struct step *step, char *to, const char *letters);
+long copy_play(struct step *step, char *to, size_t size, const char *letters,
+	       long shift, uint64_t mode, int64_t *copied);
+void copy_begin(struct step *step, char *to, size_t size,
+		const char *letters);
 void copy_resume(long number);
 void copy_land(void);
 void copy_drop_source(void);

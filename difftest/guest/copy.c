@@ -4,6 +4,10 @@
  * watches the source of each: a UFFDIO_COPY whose source page is missing stops
  * there with no lock held, and stays there until this side resolves it.
  *
+ * What a huge page is copied from is 2 MiB, of which the first 4096 bytes are
+ * watched and the last ones have the same tag; the page of zeros is mapped
+ * between, so that it takes no memory, and never stops a copy.
+ *
  * Flight 0 makes the copies that are played to their end, one after another;
  * the others those that are begun, each one copy of a workload.
  */
@@ -21,14 +25,19 @@
 #define SOURCE_BASE 0x30000000UL
 #define SLOT ((MAX_COPY + 1) * PAGE)
 #define ARENA (MAX_COPIES * SLOT)
+#define HUGE_BASE 0x38000000UL
+#define HUGE_ARENA (MAX_COPY * HPAGE)	/* for one copy, then for the next */
 
 struct flight {
 	int watch;			/* the source's userfaultfd, -1: closed */
 	char *arena;
 	int slots;			/* that this workload used */
-	bool torn;			/* the arena has holes, or is not watched */
+	bool torn;			/* the arenas have holes, or are not watched */
+	bool dropped;			/* the source is unmapped */
 	char *staging;			/* resident: what the source is to hold */
+	char *huge;			/* the other arena, NULL: none yet */
 	char *source;
+	size_t size;			/* of its pages, huge or not */
 	struct step *step;
 	struct uffdio_copy request;
 	struct thread thread;
@@ -83,24 +92,70 @@ void copy_reset(void)
 			map_arena(f);
 		else if (f->slots)
 			madvise(f->arena, f->slots * SLOT, MADV_DONTNEED);
+		if (f->torn)
+			f->huge = NULL;
 		f->torn = false;
 		f->slots = 0;
 	}
 	begun = 0;
 }
 
+/* What is ever copied: no mapping has room for more. */
+#define HUGE_SOURCE (MAX_HUGE * HPAGE)
+
+static void touch(const char *page)
+{
+	(void)*(const volatile char *)page;
+}
+
+static void map_huge_arena(struct flight *f, char *arena)
+{
+	size_t i;
+
+	if (mmap(arena, HUGE_ARENA, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		 0) == MAP_FAILED)
+		die("huge source arena: %s", strerror(errno));
+	for (i = 0; i < HUGE_ARENA && f->watch >= 0; i += HPAGE)
+		if (userfault_watch(f->watch, arena + i, PAGE))
+			die("huge source arena: %s", strerror(errno));
+	for (i = 0; i < HUGE_SOURCE; i += PAGE)
+		if (i % HPAGE)
+			touch(arena + i);
+	f->huge = arena;
+}
+
+/* Empty the other arena for the next copy, or make it. */
+static char *clear_huge_arena(struct flight *f)
+{
+	char *arena = (char *)HUGE_BASE + (f - flight) * HUGE_ARENA;
+	size_t i;
+
+	if (!f->huge || f->torn)
+		map_huge_arena(f, arena);
+	for (i = 0; i < HUGE_SOURCE; i += HPAGE) {
+		madvise(arena + i, PAGE, MADV_DONTNEED);
+		madvise(arena + i + HPAGE - PAGE, PAGE, MADV_DONTNEED);
+		touch(arena + i + HPAGE - PAGE);
+	}
+	return arena;
+}
+
 /* Give source pages to whoever waits for them; for pages that are gone: wake. */
 static void resolve(struct flight *f, char *page, int pages)
 {
+	char *staged = f->staging + (page - f->source) / f->size * PAGE;
 	struct uffdio_copy copy = {
 		.dst = (uintptr_t)page,
-		.src = (uintptr_t)f->staging + (page - f->source),
+		.src = (uintptr_t)staged,
 		.len = pages * PAGE,
 	};
 	struct uffdio_range range = { copy.dst, copy.len };
 
+	if (f->size != PAGE && !f->dropped)
+		memcpy(page + f->size - PAGE, staged, PAGE);
 	if (f->watch < 0)
-		memcpy(page, f->staging + (page - f->source), pages * PAGE);
+		memcpy(page, staged, pages * PAGE);
 	else if (ioctl(f->watch, UFFDIO_COPY, &copy) &&
 		 ioctl(f->watch, UFFDIO_WAKE, &range))
 		die("resolve source: %s", strerror(errno));
@@ -124,31 +179,39 @@ static void place_source(struct flight *f, const char *letters, long shift)
 
 	if (f->slots == MAX_COPIES || count > MAX_COPY)
 		die("more than %d copies or %d pages", MAX_COPIES, MAX_COPY);
-	f->source = f->arena + f->slots++ * SLOT;
+	f->source = f->size == PAGE ? f->arena + f->slots * SLOT :
+				      clear_huge_arena(f);
+	f->slots++;
 	for (i = 0; i < pages; i++)
 		fill_page(f->staging + shift + i * PAGE, tag_of(f->step, i));
 	for (i = 0; i < count; i += run) {
 		for (run = 1; i + run < count && letters[i + run] == letters[i];)
 			run++;
+		if (f->size != PAGE && i >= MAX_HUGE)
+			break;
+		if (f->size != PAGE)
+			run = 1;
 		if (letters[i] == 'R')
-			resolve(f, f->source + i * PAGE, run);
+			resolve(f, f->source + i * f->size, run);
 		if (letters[i] == 'U')
-			punch_source(f, f->source + i * PAGE, run);
+			punch_source(f, f->source + i * f->size, run);
 	}
 }
 
 /* Start the copy, here if it cannot stop. True if it is in flight then. */
-static bool start(struct flight *f, struct step *step, char *to,
+static bool start(struct flight *f, struct step *step, char *to, size_t size,
 		  const char *letters, long shift, uint64_t mode)
 {
 	f->step = step;
+	f->size = size;
+	f->dropped = false;
 	f->stops = 0;
 	f->end = GO_ON;
 	place_source(f, letters, shift);
 	f->request = (struct uffdio_copy){
 		.dst = (uintptr_t)to,
 		.src = (uintptr_t)f->source + shift,
-		.len = (strlen(letters) - (shift > 0)) * PAGE,
+		.len = (strlen(letters) - (shift > 0)) * size,
 		.mode = mode,
 		.copy = UNWRITTEN,
 	};
@@ -206,12 +269,12 @@ static void go_on(struct flight *f)
 	wait_for(f);
 }
 
-long copy_play(struct step *step, char *to, const char *letters, long shift,
-	       uint64_t mode, int64_t *copied)
+long copy_play(struct step *step, char *to, size_t size, const char *letters,
+	       long shift, uint64_t mode, int64_t *copied)
 {
 	struct flight *f = &flight[0];
 
-	if (start(f, step, to, letters, shift, mode))
+	if (start(f, step, to, size, letters, shift, mode))
 		wait_for(f);
 	while (f->flying) {
 		play_window(step, f->stops - 1);
@@ -229,13 +292,14 @@ static void tell(struct flight *f)
 		out_step(f->step, f->thread.ret, f->request.copy);
 }
 
-void copy_begin(struct step *step, char *to, const char *letters)
+void copy_begin(struct step *step, char *to, size_t size,
+		const char *letters)
 {
 	struct flight *f = &flight[++begun];
 
 	if (begun > MAX_BEGINS)
 		die("more than %d copies begun", MAX_BEGINS);
-	if (start(f, step, to, letters, 0, 0))
+	if (start(f, step, to, size, letters, 0, 0))
 		wait_for(f);
 	tell(f);
 }
@@ -262,8 +326,9 @@ void copy_land(void)
 
 void copy_drop_source(void)
 {
-	munmap(flight[0].source, SLOT);
-	flight[0].torn = true;
+	munmap(flight[0].source,
+	       flight[0].size == PAGE ? SLOT : HUGE_ARENA);
+	flight[0].torn = flight[0].dropped = true;
 }
 
 void copy_close_source(void)

@@ -95,6 +95,21 @@ static long op_map_shared_anonymous(struct step *step)
 	return 0;
 }
 
+static long op_map_hugetlb(struct step *step)
+{
+	world_map(step->field[0].number,
+		  MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	return 0;
+}
+
+static long op_map_hugetlb_noreserve(struct step *step)
+{
+	world_map(step->field[0].number,
+		  MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1,
+		  0);
+	return 0;
+}
+
 static long write_pages(struct step *step, int fd, long page, long pages)
 {
 	long i;
@@ -147,12 +162,17 @@ static long op_punch(struct step *step)
 				step->field[2].number * PAGE));
 }
 
+static size_t whole(const struct map *map)
+{
+	return map->pages * map->size;
+}
+
 static long op_munmap(struct step *step)
 {
 	struct map *map = map_of(step);
 
 	map->mapped = false;
-	return result(munmap(map->address, map->pages * PAGE));
+	return result(munmap(map->address, whole(map)));
 }
 
 static long op_remap(struct step *step)
@@ -172,6 +192,16 @@ static long op_remap_anonymous(struct step *step)
 	return world_remap(map_of(step), MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+static long op_remap_hugetlb(struct step *step)
+{
+	return world_remap_huge(map_of(step), step->field[1].number);
+}
+
+static long op_fill_hugetlb(struct step *step)
+{
+	return pool_fill(step->field[0].number);
+}
+
 static long op_mremap(struct step *step)
 {
 	return world_move(map_of(step));
@@ -182,8 +212,7 @@ static long op_mprotect(struct step *step)
 	struct map *map = map_of(step);
 	int write = step->field[1].number ? PROT_WRITE : 0;
 
-	return result(mprotect(map->address, map->pages * PAGE,
-			       PROT_READ | write));
+	return result(mprotect(map->address, whole(map), PROT_READ | write));
 }
 
 static long op_mlock(struct step *step)
@@ -191,17 +220,19 @@ static long op_mlock(struct step *step)
 	struct map *map = map_of(step);
 
 	world_will_lock();
-	return result(mlock2(map->address, map->pages * PAGE, MLOCK_ONFAULT));
+	return result(mlock2(map->address, whole(map), MLOCK_ONFAULT));
 }
 
 static char *page_of(struct step *step)
 {
-	return map_of(step)->address + step->field[1].number * PAGE;
+	struct map *map = map_of(step);
+
+	return map->address + step->field[1].number * map->size;
 }
 
 static size_t length_of(struct step *step)
 {
-	return step->field[2].number * PAGE;
+	return step->field[2].number * map_of(step)->size;
 }
 
 static long op_pageout(struct step *step)
@@ -213,14 +244,21 @@ static long op_register(struct step *step)
 {
 	struct map *map = map_of(step);
 
-	return userfault_register(map->address, map->pages * PAGE);
+	return userfault_register(map->address, whole(map));
+}
+
+static long op_register_wp(struct step *step)
+{
+	struct map *map = map_of(step);
+
+	return userfault_register_wp(map->address, whole(map));
 }
 
 static long op_unregister(struct step *step)
 {
 	struct map *map = map_of(step);
 
-	return userfault_unregister(map->address, map->pages * PAGE);
+	return userfault_unregister(map->address, whole(map));
 }
 
 static long op_remove_begin(struct step *step)
@@ -290,11 +328,11 @@ static long op_continue(struct step *step)
 	return userfault_continue(page_of(step), length_of(step), &copied);
 }
 
-static long play_copy(struct step *step, const char *letters, long shift,
-		      uint64_t mode)
+static long play_copy(struct step *step, const char *letters, uint64_t mode)
 {
 	int64_t copy;
-	long ret = copy_play(step, page_of(step), letters, shift, mode, &copy);
+	long ret = copy_play(step, page_of(step), map_of(step)->size, letters,
+			     0, mode, &copy);
 
 	copied = copy;
 	return ret;
@@ -302,12 +340,19 @@ static long play_copy(struct step *step, const char *letters, long shift,
 
 static long op_copy(struct step *step)
 {
-	return play_copy(step, step->field[2].text, 0, 0);
+	return play_copy(step, step->field[2].text, 0);
 }
 
+/* Of small pages, whatever there is. */
 static long op_copy_unaligned(struct step *step)
 {
-	return play_copy(step, step->field[2].text, PAGE / 2, 0);
+	char *to = map_of(step)->address + step->field[1].number * PAGE;
+	int64_t copy;
+	long ret = copy_play(step, to, PAGE, step->field[2].text, PAGE / 2, 0,
+			     &copy);
+
+	copied = copy;
+	return ret;
 }
 
 static long op_copy_wp(struct step *step)
@@ -318,12 +363,13 @@ static long op_copy_wp(struct step *step)
 	if (pages < 1 || pages > MAX_COPY)
 		die("step %s: %ld pages", step->name, pages);
 	memset(letters, 'R', pages);
-	return play_copy(step, letters, 0, UFFDIO_COPY_MODE_WP);
+	return play_copy(step, letters, UFFDIO_COPY_MODE_WP);
 }
 
 static long op_begin(struct step *step)
 {
-	copy_begin(step, page_of(step), step->field[2].text);
+	copy_begin(step, page_of(step), map_of(step)->size,
+		   step->field[2].text);
 	return 0;
 }
 
@@ -351,6 +397,8 @@ static const struct {
 	{ "map_private", op_map_private, SETUP },
 	{ "map_anonymous", op_map_anonymous, SETUP },
 	{ "map_shared_anonymous", op_map_shared_anonymous, SETUP },
+	{ "map_hugetlb", op_map_hugetlb, SETUP },
+	{ "map_hugetlb_noreserve", op_map_hugetlb_noreserve, SETUP },
 	{ "copy", op_copy, 0 },
 	{ "copy_unaligned", op_copy_unaligned, 0 },
 	{ "copy_wp", op_copy_wp, 0 },
@@ -367,11 +415,14 @@ static const struct {
 	{ "remap", op_remap, MAPS },
 	{ "remap_private", op_remap_private, MAPS },
 	{ "remap_anonymous", op_remap_anonymous, MAPS },
+	{ "remap_hugetlb", op_remap_hugetlb, MAPS },
+	{ "fill_hugetlb", op_fill_hugetlb, MAPS },
 	{ "mremap", op_mremap, MAPS },
 	{ "mprotect", op_mprotect, MAPS },
 	{ "mlock", op_mlock, MAPS },
 	{ "pageout", op_pageout, 0 },
 	{ "register", op_register, MAPS },
+	{ "register_wp", op_register_wp, MAPS },
 	{ "unregister", op_unregister, MAPS },
 	{ "remove_begin", op_remove_begin, MAPS },
 	{ "remove_end", op_remove_end, MAPS },
@@ -454,6 +505,7 @@ static long play_once(struct workload *workload, int number)
 	struct step *end = workload->step + workload->count, *step;
 	long held;
 
+	world_plan(workload);
 	for (step = workload->step; step < end; step += step->size)
 		play_step(step);
 	copy_land();
@@ -471,7 +523,8 @@ static long play_once(struct workload *workload, int number)
 /*
  * A kernel allocates a page for good when something is used for the first
  * time; a leak comes each time. So one that shows is played again, and only
- * the last time counts, with who holds the pages then.
+ * the last time counts, with who holds the pages then. Huge pages are few:
+ * once the pool lacks one, the others are played in a boot of their own.
  */
 void play(struct workload *workload, int number)
 {
@@ -481,7 +534,7 @@ void play(struct workload *workload, int number)
 	if (!buffer)
 		buffer = mmap(NULL, MAX_BLOCKS * PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	while (play_once(workload, number) && number >= 0) {
+	while (play_once(workload, number) && number >= 0 && !world.drained) {
 		if (!again--) {
 			owner_report();
 			break;
@@ -492,4 +545,6 @@ void play(struct workload *workload, int number)
 		}
 		out_rewind(mark);
 	}
+	if (world.drained && number >= 0)
+		power_off();
 }

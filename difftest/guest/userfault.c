@@ -26,15 +26,20 @@ int userfault_open(uint64_t features)
 	return fd;
 }
 
-/* Watch memory for missing pages. Returns 0 or a negative errno. */
-long userfault_watch(int fd, void *start, size_t length)
+static long watch(int fd, void *start, size_t length, uint64_t mode)
 {
 	struct uffdio_register range = {
 		.range = { (uintptr_t)start, length },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.mode = mode,
 	};
 
 	return ioctl(fd, UFFDIO_REGISTER, &range) ? -errno : 0;
+}
+
+/* Watch memory for missing pages. Returns 0 or a negative errno. */
+long userfault_watch(int fd, void *start, size_t length)
+{
+	return watch(fd, start, length, UFFDIO_REGISTER_MODE_MISSING);
 }
 
 void userfault_init(void)
@@ -63,6 +68,12 @@ long userfault_ioctl(unsigned long request, void *argument)
 long userfault_register(void *start, size_t length)
 {
 	return userfault_watch(destination, start, length);
+}
+
+long userfault_register_wp(void *start, size_t length)
+{
+	return watch(destination, start, length,
+		     UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
 }
 
 long userfault_unregister(void *start, size_t length)

@@ -17,6 +17,16 @@ static bool is_setup(const char *name)
 	       !strcmp(name, "memfd") || !strncmp(name, "map", 3);
 }
 
+static bool has(struct workload *workload, const char *part)
+{
+	int i;
+
+	for (i = 0; i < workload->count; i++)
+		if (strstr(workload->step[i].name, part))
+			return true;
+	return false;
+}
+
 static void parse_line(char *line, struct step *step)
 {
 	char *word, *rest;
@@ -88,5 +98,7 @@ char *workload_parse(char *text, struct workload *workload)
 		text = end + 1;
 	}
 	number(workload);
+	workload->huge = has(workload, "hugetlb");
+	workload->protects = has(workload, "register_wp");
 	return text;
 }

@@ -20,11 +20,13 @@
 
 /*
  * Two pages more than the largest mapping lie between neighbours, so that no
- * two ever merge; all of them share one page of the page table.
+ * two ever merge; all of them share one page of the page table, unless the
+ * workload has huge ones.
  */
 #define MAP_BASE 0x20000000UL
 #define MAP_PAGES (MAX_PAGES + 2)
-#define MAP_STRIDE (MAP_PAGES * PAGE)
+#define MAP_STRIDE \
+	(world.huge ? (MAX_HUGE + 1) * HPAGE : MAP_PAGES * PAGE)
 #define OTHER_PLACE (MAX_MAPS * MAP_STRIDE)	/* behind those that did not move */
 
 struct world world;
@@ -53,11 +55,20 @@ void world_init(void)
 		die("no memory");
 }
 
+/* Called before anything else of a workload. */
+void world_plan(const struct workload *workload)
+{
+	memset(&world, 0, sizeof(world));
+	world.huge = workload->huge;
+	world.protects = workload->protects;
+	if (world.huge)
+		pool_note();
+}
+
 void world_mount(long blocks)
 {
 	char options[32];
 
-	memset(&world, 0, sizeof(world));
 	world.blocks = blocks;
 	snprintf(options, sizeof(options), "size=%ldk", blocks * 4);
 	if (mount("tmpfs", "/m", "tmpfs", 0, options))
@@ -103,37 +114,61 @@ void world_memfd(long pages)
 	add_file(memfd_create("memfd", MFD_CLOEXEC), pages);
 }
 
+/*
+ * What is not of the same length is unmapped before: so it is gone, whatever
+ * a kernel leaves in its place when there is no huge page to be reserved.
+ */
+static long map_over(struct map *map, long pages, int flags, int file,
+		     long offset)
+{
+	size_t size = flags & MAP_HUGETLB ? HPAGE : PAGE;
+
+	if (map->mapped && (size != PAGE || map->size != PAGE))
+		munmap(map->address, map->pages * map->size);
+	map->pages = pages;
+	map->size = size;
+	map->mapped = mmap(map->address, pages * size, PROT_READ | PROT_WRITE,
+			   flags | MAP_FIXED, file,
+			   offset * PAGE) == map->address;
+	if (!map->mapped && size == PAGE)
+		die("map: %s", strerror(errno));
+	return map->mapped ? userfault_register(map->address, pages * size) :
+			     -errno;
+}
+
 void world_map(long pages, int flags, int file, long offset)
 {
 	struct map *map = &world.map[world.maps];
+	bool huge = flags & MAP_HUGETLB;
 	long ret;
 
-	if (world.maps == MAX_MAPS || pages > MAX_PAGES)
+	if (world.maps == MAX_MAPS || pages > (huge ? MAX_HUGE : MAX_PAGES))
 		die("map %d", world.maps);
 	map->address = (char *)MAP_BASE + world.maps * MAP_STRIDE;
-	map->pages = pages;
-	ret = world_remap(map, flags, file, offset);
+	ret = map_over(map, pages, flags, file, offset);
 	if (ret)
-		die("register map %d: %s", world.maps, strerror(-ret));
+		die("map %d: %s", world.maps, strerror(-ret));
 	world.maps++;
 }
 
 /* Map over a mapping and register that: returns what the latter does. */
 long world_remap(struct map *map, int flags, int file, long offset)
 {
-	size_t length = map->pages * PAGE;
+	return map_over(map, map->pages, flags, file, offset);
+}
 
-	if (mmap(map->address, length, PROT_READ | PROT_WRITE,
-		 flags | MAP_FIXED, file, offset * PAGE) != map->address)
-		die("map: %s", strerror(errno));
-	map->mapped = true;
-	return userfault_register(map->address, length);
+long world_remap_huge(struct map *map, long pages)
+{
+	if (pages > MAX_HUGE)
+		die("%ld huge pages", pages);
+	return map_over(map, pages, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB,
+			-1, 0);
 }
 
 /* Move a mapping to its other place, or back. */
 long world_move(struct map *map)
 {
-	size_t length = map->pages * PAGE;
+	size_t length = map->pages * map->size;
 	char *to = map->address < (char *)MAP_BASE + OTHER_PLACE ?
 			   map->address + OTHER_PLACE :
 			   map->address - OTHER_PLACE;
@@ -167,6 +202,20 @@ static long read_tag(const void *page)
 		if (word[i] != word[0])
 			return -1;
 	return word[0];
+}
+
+/*
+ * The same for a huge page. The last page has the tag of the first one; those
+ * between are zeros, of which the first word stands for all: see copy.c.
+ */
+static long read_huge_tag(const char *page)
+{
+	long tag = read_tag(page), between = 0;
+	size_t i;
+
+	for (i = PAGE; i < HPAGE - PAGE; i += PAGE)
+		between |= *(const long *)(page + i);
+	return between || read_tag(page + HPAGE - PAGE) != tag ? -1 : tag;
 }
 
 static void out_tags(const char *pages, long count)
@@ -268,19 +317,75 @@ void world_will_lock(void)
 
 #define IS_PRESENT (1UL << 63)
 #define IS_SWAPPED (1UL << 62)
+#define IS_PROTECTED (1UL << 57)
+
+/* What is protected and not present: so it is, if there is no swap. */
+static bool is_marker(uint64_t entry)
+{
+	return entry & IS_PROTECTED && !(entry & IS_PRESENT);
+}
+
+static bool is_swapped(uint64_t entry)
+{
+	return entry & IS_SWAPPED && !is_marker(entry);
+}
 
 static long count_swapped(const uint64_t *entry, size_t count)
 {
 	long swapped = 0;
 
 	while (count--)
-		swapped += !!(*entry++ & IS_SWAPPED);
+		swapped += is_swapped(*entry++);
 	return swapped;
+}
+
+static void read_entries(const char *from, uint64_t *entry, size_t count)
+{
+	ssize_t length = count * sizeof(*entry);
+
+	if (pread(pagemap, entry, length,
+		  (uintptr_t)from / PAGE * sizeof(*entry)) != length)
+		die("pagemap: %s", strerror(errno));
+}
+
+/* The same for mappings that are far apart, of which some may be huge. */
+static void read_entries_apart(uint64_t *entry)
+{
+	struct map *map = world.map;
+	long i;
+
+	for (; map < world.map + world.maps; map++, entry += MAP_PAGES)
+		for (i = 0; i < map->pages; i++)
+			read_entries(map->address + i * map->size, entry + i,
+				     1);
+}
+
+static void observe_protection(struct map *map, const uint64_t *entry)
+{
+	long i;
+
+	out_str("\"");
+	for (i = 0; map->mapped && i < map->pages; i++)
+		out_str(is_marker(entry[i]) ? "m" :
+			entry[i] & IS_PROTECTED ? "1" : "0");
+	out_str("\"");
+}
+
+static void observe_pool(void)
+{
+	struct pool used = pool_used();
+
+	out_str(",\"huge\":");
+	out_num(used.taken);
+	out_str(",\"reserved\":");
+	out_num(used.reserved);
+	world.drained = used.taken || used.reserved;
 }
 
 /* Page-table entries, and what memory holds where there is one. */
 static void observe_map(struct map *map, const uint64_t *entry)
 {
+	const char *page = map->address;
 	long i;
 
 	if (!map->mapped) {
@@ -288,13 +393,14 @@ static void observe_map(struct map *map, const uint64_t *entry)
 		return;
 	}
 	out_str("[");
-	for (i = 0; i < map->pages; i++) {
+	for (i = 0; i < map->pages; i++, page += map->size) {
 		if (i)
 			out_str(",");
-		if (entry[i] & (IS_PRESENT | IS_SWAPPED))
-			out_num(read_tag(map->address + i * PAGE));
-		else
+		if (!(entry[i] & IS_PRESENT) && !is_swapped(entry[i]))
 			out_str("null");
+		else
+			out_num(map->size == PAGE ? read_tag(page) :
+						    read_huge_tag(page));
 	}
 	out_str("]");
 }
@@ -302,17 +408,22 @@ static void observe_map(struct map *map, const uint64_t *entry)
 void world_observe(void)
 {
 	unsigned char cached[MAX_FILES * MAX_PAGES];
-	uint64_t entry[2 * MAX_MAPS * MAP_PAGES];
-	int places = world.moved ? 2 * MAX_MAPS : world.maps;
-	long length = places * MAP_PAGES * sizeof(*entry);
+	uint64_t entry[2 * MAX_MAPS * MAP_PAGES] = { 0 };
+	const uint64_t *of_map[MAX_MAPS];
+	int places = world.moved && !world.huge ? 2 * MAX_MAPS : world.maps;
 	/* Before anything is read: that brings pages back, and locks them. */
 	long mlocked = world.mlocked < 0 ? 0 : count_mlocked() - world.mlocked;
 	int i;
 
 	look_into_cache(cached);
-	if (pread(pagemap, entry, length, MAP_BASE / PAGE * sizeof(*entry)) !=
-	    length)
-		die("pagemap: %s", strerror(errno));
+	if (world.huge)
+		read_entries_apart(entry);
+	else
+		read_entries((char *)MAP_BASE, entry, places * MAP_PAGES);
+	for (i = 0; i < world.maps; i++)
+		of_map[i] = entry + (world.huge ? i * MAP_PAGES :
+				     (world.map[i].address -
+				      (char *)MAP_BASE) / (long)PAGE);
 	out_str("{\"files\":[");
 	for (i = 0; i < world.files; i++) {
 		if (i)
@@ -325,14 +436,23 @@ void world_observe(void)
 	for (i = 0; i < world.maps; i++) {
 		if (i)
 			out_str(",");
-		observe_map(&world.map[i],
-			    entry + (world.map[i].address - (char *)MAP_BASE) /
-					    PAGE);
+		observe_map(&world.map[i], of_map[i]);
 	}
 	out_str("],\"mlocked\":");
 	out_num(mlocked);
 	out_str(",\"swapped\":");
-	out_num(count_swapped(entry, length / sizeof(*entry)));
+	out_num(count_swapped(entry, places * MAP_PAGES));
+	if (world.protects) {
+		out_str(",\"protected\":[");
+		for (i = 0; i < world.maps; i++) {
+			if (i)
+				out_str(",");
+			observe_protection(&world.map[i], of_map[i]);
+		}
+		out_str("]");
+	}
+	if (world.huge)
+		observe_pool();
 	out_str("}");
 	out_line();
 }
@@ -413,6 +533,7 @@ long world_destroy(void)
 		close(world.filler);	/* its number may be below the others */
 	close_range(world.root + 1, ~0U, 0);
 	munmap((void *)MAP_BASE, ARENA_LENGTH);
+	pool_empty();
 	if (world.mlocked >= 0)
 		count_mlocked();	/* no page waits in a batch any more */
 	userfault_reset();
@@ -439,5 +560,7 @@ long world_destroy(void)
 	}
 	out_str(",\"held\":");
 	out_num(held - before);
+	if (world.huge)
+		observe_pool();
 	return held - before;
 }

@@ -22,6 +22,7 @@ class Code:
     """The entry points, as modules: patched ones have no static type."""
 
     shmem: Any
+    hugetlb: Any
     mmap: Any
     fs: Any
 
@@ -46,6 +47,7 @@ def load(root: Path) -> Code:
         sys.modules[name] = importlib.util.module_from_spec(spec)
     return Code(
         shmem=importlib.import_module(f"{name}.mm.shmem"),
+        hugetlb=importlib.import_module(f"{name}.mm.hugetlb"),
         mmap=importlib.import_module(f"{name}.mm.mmap"),
         fs=importlib.import_module(f"{name}.fs.userfaultfd"),
     )

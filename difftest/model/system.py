@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from difftest.model.kernel import EBADF, EINVAL, ENOMEM, PAGE_SIZE, May
+from difftest.model.kernel import EBADF, EINVAL, ENOMEM, HPAGE_SIZE, PAGE_SIZE, May
 from difftest.model.objects import (
+    VM_HUGETLB,
+    VM_NORESERVE,
     VM_SHARED,
+    VM_UFFD_WP,
     VM_WRITE,
     Inode,
     Memory,
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 
 MAP_BASE = 0x20000000
 SOURCE_BASE = 0x30000000
+FILLER_BASE = 0x60000000
 STACK = 0x7FFF0000
-STRIDE = 0x100000
+STRIDE = 0x1000000
 """Between neighbouring mappings, and between the sources of two copies."""
 SWAP_PAGES = 255
 OTHER_PLACE = 0x8000000
@@ -41,10 +45,19 @@ OTHER_PLACE = 0x8000000
 
 @dataclass(slots=True)
 class Area:
-    """Where a mapping of the workload is, or was: `length` bytes from `start`."""
+    """Where a mapping of the workload is, or was: so many pages from `start`, of `size` bytes."""
 
     start: int
-    length: int
+    pages: int
+    size: int = PAGE_SIZE
+
+    @property
+    def length(self) -> int:
+        return self.pages * self.size
+
+    def addresses(self) -> range:
+        """Return where each page begins."""
+        return range(self.start, self.start + self.length, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,8 @@ class System:
         self._removal: Removal | None = None
         self._children: list[Mm] = []
         self._shared: list[Inode] = []
+        self._hugetlb: list[Inode] = []
+        self._filler_end = FILLER_BASE
 
     def create(self, pages: int, *, memfd: bool = False) -> None:
         sb = self.shm_mnt if memfd else self.sb
@@ -92,14 +107,22 @@ class System:
 
     def mmap(self, file: int | None, offset: int, pages: int, *, shared: bool) -> None:
         """Map a file, or memory without one, and watch it for missing pages."""
-        start = MAP_BASE + len(self.maps) * STRIDE
-        self.maps.append(Area(start, pages * PAGE_SIZE))
+        self.maps.append(Area(MAP_BASE + len(self.maps) * STRIDE, pages))
         self.remap(len(self.maps) - 1, file, offset, shared=shared)
+
+    def mmap_hugetlb(self, pages: int, *, reserve: bool) -> None:
+        self.maps.append(Area(MAP_BASE + len(self.maps) * STRIDE, pages))
+        self.remap_hugetlb(len(self.maps) - 1, pages, reserve=reserve)
+
+    def page_size(self, number: int) -> int:
+        """Return the bytes of a page of a mapping, as it was last mapped."""
+        return self.maps[number].size
 
     def remap(self, number: int, file: int | None, offset: int = 0, *, shared: bool) -> int:
         """Map something over a mapping, or where it was, and watch that."""
         area = self.maps[number]
         self.munmap(number)
+        area.size = PAGE_SIZE
         inode = None if file is None else self.files[file]
         if shared and not inode:
             # shmem_zero_setup(): its pages are accounted for when it is mapped.
@@ -110,6 +133,34 @@ class System:
             Vma(self.mm, area.start, area.start + area.length, flags, inode, offset)
         )
         return self.register(number)
+
+    def remap_hugetlb(self, number: int, pages: int, *, reserve: bool = True) -> int:
+        """Map hugetlb memory over a mapping, or where it was, and watch that."""
+        area = self.maps[number]
+        self.munmap(number)
+        area.size, area.pages = HPAGE_SIZE, pages
+        return self._map_hugetlb(area, reserve=reserve) or self.register(number)
+
+    def _map_hugetlb(self, area: Area, *, reserve: bool = True) -> int:
+        """mmap() of hugetlb memory, of a file of its own: hugetlb_file_setup()."""
+        flags = VM_WRITE | VM_SHARED | VM_HUGETLB | (0 if reserve else VM_NORESERVE)
+        inode = Inode(self.shm_mnt, i_size=area.length)
+        if not self.code.hugetlb.hugetlb_reserve_pages(
+            inode, 0, area.pages, flags, self.mm.memory.hstate
+        ):
+            return -ENOMEM
+        self._hugetlb.append(inode)
+        self.code.mmap.mmap(Vma(self.mm, area.start, area.start + area.length, flags, inode))
+        return 0
+
+    def fill_hugetlb(self, leave: int) -> int:
+        h = self.mm.memory.hstate
+        pages = h.free_huge_pages - h.resv_huge_pages - leave
+        if pages <= 0:
+            return 0
+        area = Area(self._filler_end, pages, HPAGE_SIZE)
+        self._filler_end += area.length
+        return self._map_hugetlb(area)
 
     def used(self) -> int:
         return self.sb.used_blocks
@@ -144,6 +195,9 @@ class System:
         for inode in [one for one in self._shared if not one.i_mapping.i_mmap]:
             self._shared.remove(inode)
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
+        for inode in [one for one in self._hugetlb if not one.i_mapping.i_mmap]:
+            self._hugetlb.remove(inode)
+            self.code.hugetlb.hugetlbfs_evict_inode(inode, self.mm.memory)
 
     def mremap(self, number: int) -> int:
         area = self.maps[number]
@@ -162,8 +216,7 @@ class System:
         return ret
 
     def pageout(self, number: int, page: int, pages: int) -> int:
-        start = self.maps[number].start + page * PAGE_SIZE
-        end = start + pages * PAGE_SIZE
+        start, end = self._range(number, page, pages)
         ret: int = self.code.mmap.madvise_pageout(self.mm, start, end)
         return ret
 
@@ -180,12 +233,12 @@ class System:
         memory.commit_limit = memory.vm_committed_as + leave
         return 0
 
-    def register(self, number: int) -> int:
+    def register(self, number: int, *, wp: bool = False) -> int:
         if not self._destination_open:
             return -EBADF
         area = self.maps[number]
         ret: int = self.code.fs.userfaultfd_register(
-            self.mm, self._destination, area.start, area.length
+            self.mm, self._destination, area.start, area.length, VM_UFFD_WP if wp else 0
         )
         return ret
 
@@ -200,14 +253,13 @@ class System:
         """The way through madvise(MADV_DONTNEED) until it has to wait, or all of it."""
         if self._removal or not self._destination_open:
             return 0
-        start = self.maps[number].start + page * PAGE_SIZE
-        end = start + pages * PAGE_SIZE
+        start, end = self._range(number, page, pages)
         vma = find_vma(self.mm, start)
         if not vma or vma.vm_start > start:
             return -ENOMEM
-        if not self.code.mmap.can_madv_lru_vma(vma):
+        inside = self.code.mmap.madvise_dontneed_free_valid_vma(vma, start, min(end, vma.vm_end))
+        if inside < 0:
             return -EINVAL
-        inside = min(end, vma.vm_end)
         if not self.code.fs.userfaultfd_remove(vma):
             self._removal = Removal(start, inside, beyond=end > vma.vm_end)
             return 0
@@ -223,9 +275,10 @@ class System:
         vma = find_vma(self.mm, removal.start)
         if not vma or vma.vm_start > removal.start:
             return -ENOMEM
-        if not self.code.mmap.can_madv_lru_vma(vma):
+        end = self.code.mmap.madvise_dontneed_free_valid_vma(vma, removal.start, removal.end)
+        if end < 0:
             return -EINVAL
-        self.code.mmap.zap_page_range(vma, removal.start, removal.end)
+        self.code.mmap.zap_page_range(vma, removal.start, end)
         return -ENOMEM if removal.beyond else 0
 
     def close_destination(self) -> int:
@@ -242,19 +295,20 @@ class System:
             self.code.fs.userfaultfd_release(self.mm, self._destination)
 
     def place_source(
-        self, tags: Sequence[int], letters: str, shift: int = 0, *, own: bool = False
+        self, tags: Sequence[int], letters: str, size: int, shift: int = 0, *, own: bool = False
     ) -> int:
         """Make the source of a copy and return its address.
 
-        `letters` are those of the vocabulary, one for each of its pages; the first page to copy
-        begins `shift` bytes into it. `own`: it has a userfaultfd of its own.
+        `letters` are those of the vocabulary, one for each of its pages of `size` bytes; the first
+        page to copy begins `shift` bytes into it. `own`: it has a userfaultfd of its own. What a
+        huge page is copied from is watched, or missing, in its first 4096 bytes.
         """
         start = SOURCE_BASE + self._slots * STRIDE
         self._slots += 1
         halves = [tag for tag in tags for _ in range(2)]
         if shift:
             halves = [0, *halves, 0]
-        addresses = [start + number * PAGE_SIZE for number in range(len(letters))]
+        addresses = [start + number * size for number in range(len(letters))]
         for number, address in enumerate(addresses):
             if letters[number] == "U":
                 continue
@@ -291,25 +345,32 @@ class System:
         self.mm.fatal_signal_pending = True
         return 0
 
-    def _place(self, number: int, page: int) -> int:
-        return self.maps[number].start + page * PAGE_SIZE
+    def _range(self, number: int, page: int, pages: int) -> tuple[int, int]:
+        """Return where pages of a mapping begin and end."""
+        area = self.maps[number]
+        start = area.start + page * area.size
+        return start, start + pages * area.size
 
     def uffdio_copy(
-        self, number: int, page: int, source: int, pages: int, *, wp: bool = False
+        self, number: int, page: int, source: int, pages: int, size: int, *, wp: bool = False
     ) -> May[int]:
+        """Copy pages of `size` bytes to a mapping; `page` counts those, too."""
         fs = self.code.fs
         mode = fs.UFFDIO_COPY_MODE_WP if wp else 0
-        arg = fs.UffdioCopy(self._place(number, page), source, pages * PAGE_SIZE, mode)
+        start = self.maps[number].start + page * size
+        arg = fs.UffdioCopy(start, source, pages * size, mode)
         return (yield from self._ioctl(fs.userfaultfd_copy, arg))
 
     def uffdio_zeropage(self, number: int, page: int, pages: int) -> May[int]:
         fs = self.code.fs
-        arg = fs.UffdioCopy(self._place(number, page), 0, pages * PAGE_SIZE)
+        start, end = self._range(number, page, pages)
+        arg = fs.UffdioCopy(start, 0, end - start)
         return (yield from self._ioctl(fs.userfaultfd_zeropage, arg))
 
     def uffdio_continue(self, number: int, page: int, pages: int) -> May[int]:
         fs = self.code.fs
-        arg = fs.UffdioCopy(self._place(number, page), 0, pages * PAGE_SIZE)
+        start, end = self._range(number, page, pages)
+        arg = fs.UffdioCopy(start, 0, end - start)
         return (yield from self._ioctl(fs.userfaultfd_continue, arg))
 
     def _ioctl(self, function: Any, arg: Any) -> May[int]:
