@@ -144,7 +144,9 @@ class QemuMachine:
         size = f"{channel.bytes >> 10}K"
         place = f"mem-path=/proc/self/fd/{channel.fd},share=on"
         return (
-            *self._command(_ONE_PROCESSOR, _POOL, f"mem={MEMORY >> 20}M", f"channel={channel.start:#x}"),
+            *self._command(
+                _ONE_PROCESSOR, _POOL, f"mem={MEMORY >> 20}M", f"channel={channel.start:#x}"
+            ),
             *("-m", size),
             *("-object", f"memory-backend-file,id=memory,size={size},{place}"),
             *("-machine", "memory-backend=memory"),

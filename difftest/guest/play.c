@@ -219,6 +219,8 @@ static long op_mlock(struct step *step)
 {
 	struct map *map = map_of(step);
 
+	if (map->size != PAGE)
+		return 0;	/* it would be filled, and wait for us */
 	world_will_lock();
 	return result(mlock2(map->address, whole(map), MLOCK_ONFAULT));
 }

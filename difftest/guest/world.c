@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /*
@@ -23,10 +24,9 @@
  * two ever merge; all of them share one page of the page table, unless the
  * workload has huge ones.
  */
-#define MAP_BASE 0x20000000UL
+#define MAP_BASE 0x10000000UL
 #define MAP_PAGES (MAX_PAGES + 2)
-#define MAP_STRIDE \
-	(world.huge ? (MAX_HUGE + 1) * HPAGE : MAP_PAGES * PAGE)
+#define MAP_STRIDE (MAP_PAGES * (world.huge ? HPAGE : PAGE))
 #define OTHER_PLACE (MAX_MAPS * MAP_STRIDE)	/* behind those that did not move */
 
 struct world world;
@@ -360,6 +360,17 @@ static void read_entries_apart(uint64_t *entry)
 				     1);
 }
 
+/* The bit came with 5.14; before, its place is always empty. */
+static bool shows_protection(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &major, &minor);
+	return major > 5 || (major == 5 && minor >= 14);
+}
+
 static void observe_protection(struct map *map, const uint64_t *entry)
 {
 	long i;
@@ -442,7 +453,7 @@ void world_observe(void)
 	out_num(mlocked);
 	out_str(",\"swapped\":");
 	out_num(count_swapped(entry, places * MAP_PAGES));
-	if (world.protects) {
+	if (world.protects && shows_protection()) {
 		out_str(",\"protected\":[");
 		for (i = 0; i < world.maps; i++) {
 			if (i)

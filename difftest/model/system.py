@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 MAP_BASE = 0x20000000
 SOURCE_BASE = 0x30000000
-FILLER_BASE = 0x60000000
-STACK = 0x7FFF0000
-STRIDE = 0x1000000
+FILLER_BASE = 0x200000000
+STACK = 0x7FFF00000000
+STRIDE = 0x4000000
 """Between neighbouring mappings, and between the sources of two copies."""
 SWAP_PAGES = 255
-OTHER_PLACE = 0x8000000
+OTHER_PLACE = 0x100000000
 """From a mapping to the other place that it may be moved to."""
 
 
@@ -212,6 +212,9 @@ class System:
         return ret
 
     def mlock(self, number: int) -> int:
+        """Lock a mapping; one that is or was huge is left alone, as the vocabulary says."""
+        if self.page_size(number) == HPAGE_SIZE:
+            return 0
         ret: int = self.code.mmap.mlock_onfault(self.mm, self.maps[number].start)
         return ret
 

@@ -564,7 +564,8 @@ class Mprotect(Op):
 class Mlock(_OnMap):
     """mlock2(MLOCK_ONFAULT) of a whole mapping: pages that it has, and gets, stay in memory.
 
-    Returns 0, or an errno if it is unmapped.
+    Nothing happens to hugetlb memory, which does so anyway: the call would fill it, and wait for a
+    page that nobody brings. Returns 0, or an errno if it is unmapped.
     """
 
     name = "mlock"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from difftest.model.kernel import PAGE_SIZE
-from difftest.model.objects import VM_LOCKED, is_vm_hugetlb_page
+from difftest.model.objects import VM_LOCKED
 
 if TYPE_CHECKING:
     from difftest.model.objects import Page, Vma
@@ -29,8 +29,8 @@ def lru_cache_add_inactive_or_unevictable(page: Page, vma: Vma) -> None:
 
 
 def mlock_onfault(vma: Vma) -> None:
-    """mlock2(MLOCK_ONFAULT) of a whole mapping. What is huge stays in memory anyway."""
-    if vma.vm_flags & VM_LOCKED or is_vm_hugetlb_page(vma):
+    """mlock2(MLOCK_ONFAULT) of a whole mapping."""
+    if vma.vm_flags & VM_LOCKED:
         return
     vma.vm_flags |= VM_LOCKED
     for address in range(vma.vm_start, vma.vm_end, PAGE_SIZE):

@@ -309,9 +309,7 @@ def mfill_atomic_pte(
 
     if not dst_vma.vm_flags & VM_SHARED:
         if mode == MCOPY_ATOMIC_NORMAL:
-            err = yield from mcopy_atomic_pte(
-                dst_mm, dst_vma, dst_addr, src_addr, page, wp_copy
-            )
+            err = yield from mcopy_atomic_pte(dst_mm, dst_vma, dst_addr, src_addr, page, wp_copy)
         else:
             err = mfill_zeropage_pte(dst_mm, dst_vma, dst_addr)
     else:
