@@ -65,7 +65,8 @@ def build(
         [
             "gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread",
             *(["-DOBSERVE"] if observe else []),
-            f"-I{SOURCES}", f"-I{folder}", "-o", program, BARE, SOURCES / "channel.c",
+            f"-I{SOURCES}", f"-I{folder}", "-o", program,
+            BARE, SOURCES / "calls.c", SOURCES / "channel.c",
         ],
         check=True,
     )  # fmt: skip

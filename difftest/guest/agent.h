@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 /*
  * The layout that workload text refers to. The Python side holds the same
@@ -71,6 +72,30 @@ _Noreturn void power_off(void);
 _Noreturn void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/*
+ * calls.c: system calls, several in one. Results are negative errnos. A call
+ * that is made in another way (by the C library) comes before those that are
+ * queued; whoever mixes the two calls calls_make() first.
+ */
+struct call {
+	long number, argument[6];
+	long stop;		/* if it fails, none behind it is made */
+	long ret;
+};
+
+#define ARGUMENTS(...) ((const long[6]){ __VA_ARGS__ })
+#define LATER(number, ...) call_later(number, ARGUMENTS(__VA_ARGS__))
+#define NOW(number, ...) call_now(number, ARGUMENTS(__VA_ARGS__))
+#define MUST(what, expected, number, ...) \
+	call_must(LATER(number, __VA_ARGS__), what, expected)
+
+void calls_init(int fd);
+int calls_together(struct call *call, int n);
+struct call *call_later(long number, const long *argument);
+void call_must(struct call *call, const char *what, long expected);
+int calls_make(void);
+long call_now(long number, const long *argument);
+
 /* world.c: what a workload lives in: the mount, files, mappings. */
 struct map {
 	long pages;
@@ -81,7 +106,7 @@ struct map {
 
 struct world {
 	int blocks;
-	long used;		/* blocks, as world_used() last saw them */
+	long used;		/* blocks, when somebody last looked */
 	int files;
 	int maps;
 	int root;		/* the mount's directory */
@@ -105,10 +130,14 @@ void world_memfd(long pages);
 void world_map(long pages, int flags, int file, long offset);
 long world_remap(struct map *map, int flags, int file, long offset);
 long world_remap_huge(struct map *map, long pages);
+long world_register(struct map *map, bool protect);
 long world_move(struct map *map);
 void world_will_lock(void);
 int world_filler(void);
+void world_look(void);
+void world_forget(void);
 long world_used(void);
+long world_call(long number, const long *argument);
 void world_observe(void);
 long world_destroy(void);
 void world_settle(void);
@@ -131,15 +160,14 @@ void pool_empty(void);
 struct thread {
 	int pid;		/* 0: not started */
 	int go, done;		/* eventfds */
-	long number, argument[3];	/* of the system call */
-	long ret;
+	uint64_t count;		/* that is read from the one, written to the other */
+	struct call call[3];	/* wait for the one, the call, tell the other */
 	char stack[4096] __attribute__((aligned(16)));
 };
 
 void thread_init(struct thread *thread);
-void thread_call(struct thread *thread, long number, long one, long two,
-		 long three);
-long thread_result(struct thread *thread);
+void thread_call(struct thread *thread, long number, const long *argument);
+void thread_done(struct thread *thread);
 void thread_kill(struct thread *thread);
 bool thread_died(void);
 long child_fork(void);
@@ -166,8 +194,9 @@ void userfault_init(void);
 void userfault_reset(void);
 int userfault_fd(void);
 long userfault_ioctl(unsigned long request, void *argument);
-long userfault_register(void *start, size_t length);
-long userfault_register_wp(void *start, size_t length);
+struct uffdio_register;
+struct call *userfault_register(struct uffdio_register *range, void *start,
+				size_t length);
 long userfault_unregister(void *start, size_t length);
 long userfault_zeropage(void *start, size_t length, int64_t *zeropage);
 long userfault_continue(void *start, size_t length, int64_t *mapped);

@@ -77,6 +77,7 @@ void channel_open(void)
 	if (channel == MAP_FAILED)
 		exit(EXIT_NO_CHANNEL);
 	tail = channel->end;
+	calls_init(fd);
 }
 
 char *channel_workloads(int *first)

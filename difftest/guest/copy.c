@@ -41,6 +41,7 @@ struct flight {
 	struct step *step;
 	struct uffdio_copy request;
 	struct thread thread;
+	long ret;			/* of the copy */
 	bool flying;			/* and stopped, whenever we are here */
 	char *stopped;			/* the source page that it waits for */
 	int stops;
@@ -91,7 +92,8 @@ void copy_reset(void)
 		if (f->torn)
 			map_arena(f);
 		else if (f->slots)
-			madvise(f->arena, f->slots * SLOT, MADV_DONTNEED);
+			LATER(SYS_madvise, (long)f->arena, f->slots * SLOT,
+			      MADV_DONTNEED);
 		if (f->torn)
 			f->huge = NULL;
 		f->torn = false;
@@ -131,6 +133,7 @@ static char *clear_huge_arena(struct flight *f)
 	char *arena = (char *)HUGE_BASE + (f - flight) * HUGE_ARENA;
 	size_t i;
 
+	calls_make();
 	if (!f->huge || f->torn)
 		map_huge_arena(f, arena);
 	for (i = 0; i < HUGE_SOURCE; i += HPAGE) {
@@ -141,30 +144,39 @@ static char *clear_huge_arena(struct flight *f)
 	return arena;
 }
 
-/* Give source pages to whoever waits for them; for pages that are gone: wake. */
-static void resolve(struct flight *f, char *page, int pages)
+/* What a source page is to hold. */
+static char *staged(struct flight *f, const char *page)
 {
-	char *staged = f->staging + (page - f->source) / f->size * PAGE;
-	struct uffdio_copy copy = {
+	return f->staging + (page - f->source) / f->size * PAGE;
+}
+
+/* Fill the last part of what a huge page is copied from. */
+static void fill_end(struct flight *f, char *page)
+{
+	if (f->size != PAGE && !f->dropped)
+		memcpy(page + f->size - PAGE, staged(f, page), PAGE);
+}
+
+/*
+ * Queue what gives source pages to whoever waits for them. `copy` is for that.
+ * It fails for pages that are gone, and what is queued behind it is not made.
+ */
+static void resolve(struct flight *f, struct uffdio_copy *copy, char *page,
+		    int pages)
+{
+	*copy = (struct uffdio_copy){
 		.dst = (uintptr_t)page,
-		.src = (uintptr_t)staged,
+		.src = (uintptr_t)staged(f, page),
 		.len = pages * PAGE,
 	};
-	struct uffdio_range range = { copy.dst, copy.len };
-
-	if (f->size != PAGE && !f->dropped)
-		memcpy(page + f->size - PAGE, staged, PAGE);
-	if (f->watch < 0)
-		memcpy(page, staged, pages * PAGE);
-	else if (ioctl(f->watch, UFFDIO_COPY, &copy) &&
-		 ioctl(f->watch, UFFDIO_WAKE, &range))
-		die("resolve source: %s", strerror(errno));
+	fill_end(f, page);
+	LATER(SYS_ioctl, f->watch, UFFDIO_COPY, (long)copy)->stop = 1;
 }
 
 static void punch_source(struct flight *f, char *page, int pages)
 {
 	commit_lift();
-	munmap(page, pages * PAGE);
+	NOW(SYS_munmap, (long)page, pages * PAGE);
 	f->torn = true;
 	commit_restore();
 }
@@ -175,6 +187,7 @@ static void punch_source(struct flight *f, char *page, int pages)
  */
 static void place_source(struct flight *f, const char *letters, long shift)
 {
+	static struct uffdio_copy copy[MAX_COPY];
 	int count = strlen(letters), pages = count - (shift > 0), i, run;
 
 	if (f->slots == MAX_COPIES || count > MAX_COPY)
@@ -185,16 +198,21 @@ static void place_source(struct flight *f, const char *letters, long shift)
 	for (i = 0; i < pages; i++)
 		fill_page(f->staging + shift + i * PAGE, tag_of(f->step, i));
 	for (i = 0; i < count; i += run) {
+		char *page = f->source + i * f->size;
+
 		for (run = 1; i + run < count && letters[i + run] == letters[i];)
 			run++;
 		if (f->size != PAGE && i >= MAX_HUGE)
 			break;
 		if (f->size != PAGE)
 			run = 1;
-		if (letters[i] == 'R')
-			resolve(f, f->source + i * f->size, run);
+		if (letters[i] == 'R' && f->watch < 0) {
+			memcpy(page, staged(f, page), run * PAGE);
+			fill_end(f, page);
+		} else if (letters[i] == 'R')
+			resolve(f, &copy[i], page, run);
 		if (letters[i] == 'U')
-			punch_source(f, f->source + i * f->size, run);
+			punch_source(f, page, run);
 	}
 }
 
@@ -217,29 +235,44 @@ static bool start(struct flight *f, struct step *step, char *to, size_t size,
 	};
 	f->flying = f->watch >= 0 && strchr(letters, 'M');
 	if (f->flying)
-		thread_call(&f->thread, SYS_ioctl, userfault_fd(), UFFDIO_COPY,
-			    (long)&f->request);
+		thread_call(&f->thread, SYS_ioctl,
+			    ARGUMENTS(userfault_fd(), UFFDIO_COPY,
+				      (long)&f->request));
 	else
-		f->thread.ret = userfault_ioctl(UFFDIO_COPY, &f->request);
+		f->ret = userfault_ioctl(UFFDIO_COPY, &f->request);
 	return f->flying;
 }
 
-/* Wait until it stops, or has returned: then it is not in flight any more. */
+/*
+ * Let the copy run until it stops, or has returned: then it is not in flight
+ * any more. What makes it run is queued.
+ */
 static void wait_for(struct flight *f)
 {
 	struct pollfd ready[2] = { { f->watch, POLLIN, 0 },
 				   { f->thread.done, POLLIN, 0 } };
+	struct uffdio_range gone = { (uintptr_t)f->stopped, PAGE };
 	struct uffd_msg message;
 
-	if (poll(ready, 2, -1) < 0)
-		die("poll: %s", strerror(errno));
+	LATER(SYS_poll, (long)ready, 2, -1);
+	if (calls_make()) {
+		LATER(SYS_ioctl, f->watch, UFFDIO_WAKE, (long)&gone)->stop = 1;
+		LATER(SYS_poll, (long)ready, 2, -1);
+		if (calls_make())
+			die("resolve source");
+	}
 	if (ready[1].revents) {
-		thread_result(&f->thread);
+		thread_done(&f->thread);
+		world_look();
+		calls_make();
+		f->ret = f->thread.call[1].ret;
 		f->flying = false;
 		return;
 	}
-	if (read(f->watch, &message, sizeof(message)) != sizeof(message))
-		die("read userfaultfd: %s", strerror(errno));
+	MUST("read userfaultfd", sizeof(message), SYS_read, f->watch,
+	     (long)&message, sizeof(message));
+	world_look();
+	calls_make();
 	f->stopped = (char *)(uintptr_t)(message.arg.pagefault.address &
 					 ~(PAGE - 1));
 	f->stops++;
@@ -248,12 +281,14 @@ static void wait_for(struct flight *f)
 /* Let a copy go on from its stop, as its window says. */
 static void go_on(struct flight *f)
 {
+	struct uffdio_copy copy;
+
 	switch (f->end) {
 	case GO_ON:
-		resolve(f, f->stopped, 1);
+		resolve(f, &copy, f->stopped, 1);
 		break;
 	case CLOSE:
-		close(f->watch);
+		LATER(SYS_close, f->watch);
 		f->watch = -1;
 		f->torn = true;
 		break;
@@ -263,7 +298,7 @@ static void go_on(struct flight *f)
 		commit_restore();
 		f->flying = false;
 		f->request.copy = UNWRITTEN;
-		f->thread.ret = -EINTR;
+		f->ret = -EINTR;
 		return;
 	}
 	wait_for(f);
@@ -281,7 +316,7 @@ long copy_play(struct step *step, char *to, size_t size, const char *letters,
 		go_on(f);
 	}
 	*copied = f->request.copy;
-	return f->thread.ret;
+	return f->ret;
 }
 
 static void tell(struct flight *f)
@@ -289,7 +324,7 @@ static void tell(struct flight *f)
 	if (f->flying)
 		out_window(f->step, f->stops - 1);
 	else
-		out_step(f->step, f->thread.ret, f->request.copy);
+		out_step(f->step, f->ret, f->request.copy);
 }
 
 void copy_begin(struct step *step, char *to, size_t size,
@@ -326,8 +361,9 @@ void copy_land(void)
 
 void copy_drop_source(void)
 {
-	munmap(flight[0].source,
-	       flight[0].size == PAGE ? SLOT : HUGE_ARENA);
+	world_call(SYS_munmap,
+		   ARGUMENTS((long)flight[0].source,
+			     flight[0].size == PAGE ? SLOT : HUGE_ARENA));
 	flight[0].torn = flight[0].dropped = true;
 }
 

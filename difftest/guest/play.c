@@ -28,10 +28,7 @@ void fill_page(void *page, uint64_t tag)
 		word[i] = tag;
 }
 
-static long result(long value)
-{
-	return value < 0 ? -errno : value;
-}
+#define CALL(number, ...) world_call(number, ARGUMENTS(__VA_ARGS__))
 
 static int file_of(struct step *step, int field)
 {
@@ -118,7 +115,7 @@ static long write_pages(struct step *step, int fd, long page, long pages)
 		die("step %s: %ld pages", step->name, pages);
 	for (i = 0; i < pages; i++)
 		fill_page(buffer + i * PAGE, tag_of(step, i));
-	return result(pwrite(fd, buffer, pages * PAGE, page * PAGE));
+	return CALL(SYS_pwrite64, fd, (long)buffer, pages * PAGE, page * PAGE);
 }
 
 static long op_write(struct step *step)
@@ -145,21 +142,21 @@ static long op_free(struct step *step)
 	world.filler_pages -= step->field[0].number;
 	if (world.filler_pages < 0)
 		world.filler_pages = 0;
-	return result(ftruncate(world_filler(), world.filler_pages * PAGE));
+	return CALL(SYS_ftruncate, world_filler(), world.filler_pages * PAGE);
 }
 
 static long op_truncate(struct step *step)
 {
-	return result(ftruncate(file_of(step, 0),
-				step->field[1].number * PAGE));
+	return CALL(SYS_ftruncate, file_of(step, 0),
+		    step->field[1].number * PAGE);
 }
 
 static long op_punch(struct step *step)
 {
-	return result(fallocate(file_of(step, 0),
-				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				step->field[1].number * PAGE,
-				step->field[2].number * PAGE));
+	return CALL(SYS_fallocate, file_of(step, 0),
+		    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		    step->field[1].number * PAGE,
+		    step->field[2].number * PAGE);
 }
 
 static size_t whole(const struct map *map)
@@ -172,7 +169,7 @@ static long op_munmap(struct step *step)
 	struct map *map = map_of(step);
 
 	map->mapped = false;
-	return result(munmap(map->address, whole(map)));
+	return CALL(SYS_munmap, (long)map->address, whole(map));
 }
 
 static long op_remap(struct step *step)
@@ -212,7 +209,8 @@ static long op_mprotect(struct step *step)
 	struct map *map = map_of(step);
 	int write = step->field[1].number ? PROT_WRITE : 0;
 
-	return result(mprotect(map->address, whole(map), PROT_READ | write));
+	return CALL(SYS_mprotect, (long)map->address, whole(map),
+		    PROT_READ | write);
 }
 
 static long op_mlock(struct step *step)
@@ -222,7 +220,7 @@ static long op_mlock(struct step *step)
 	if (map->size != PAGE)
 		return 0;	/* it would be filled, and wait for us */
 	world_will_lock();
-	return result(mlock2(map->address, whole(map), MLOCK_ONFAULT));
+	return CALL(SYS_mlock2, (long)map->address, whole(map), MLOCK_ONFAULT);
 }
 
 static char *page_of(struct step *step)
@@ -239,21 +237,18 @@ static size_t length_of(struct step *step)
 
 static long op_pageout(struct step *step)
 {
-	return result(madvise(page_of(step), length_of(step), MADV_PAGEOUT));
+	return CALL(SYS_madvise, (long)page_of(step), length_of(step),
+		    MADV_PAGEOUT);
 }
 
 static long op_register(struct step *step)
 {
-	struct map *map = map_of(step);
-
-	return userfault_register(map->address, whole(map));
+	return world_register(map_of(step), false);
 }
 
 static long op_register_wp(struct step *step)
 {
-	struct map *map = map_of(step);
-
-	return userfault_register_wp(map->address, whole(map));
+	return world_register(map_of(step), true);
 }
 
 static long op_unregister(struct step *step)
@@ -385,6 +380,7 @@ enum {
 	SETUP = 1,	/* not an observation: writes no line */
 	OWN_LINE = 2,	/* writes its line itself */
 	MAPS = 4,	/* changes what the limit of memory is not about */
+	LIBRARY = 8,	/* makes calls by the C library, which join no queue */
 };
 
 static const struct {
@@ -428,9 +424,9 @@ static const struct {
 	{ "unregister", op_unregister, MAPS },
 	{ "remove_begin", op_remove_begin, MAPS },
 	{ "remove_end", op_remove_end, MAPS },
-	{ "fork", op_fork, MAPS },
-	{ "swapon", op_swapon, MAPS },
-	{ "overcommit", op_overcommit, 0 },
+	{ "fork", op_fork, MAPS | LIBRARY },
+	{ "swapon", op_swapon, MAPS | LIBRARY },
+	{ "overcommit", op_overcommit, LIBRARY },
 	{ "close_destination", op_close_destination, MAPS },
 	{ "munmap_source", op_munmap_source, MAPS },
 	{ "close_source", op_close_source, 0 },
@@ -476,6 +472,9 @@ static void play_step(struct step *step)
 	if (i == sizeof(operation) / sizeof(*operation))
 		die("unknown operation '%s'", step->name);
 	copied = UNWRITTEN;
+	world_forget();
+	if (operation[i].kind & LIBRARY)
+		calls_make();
 	if (operation[i].kind & MAPS)
 		commit_lift();
 	ret = operation[i].play(step);

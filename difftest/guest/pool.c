@@ -33,11 +33,11 @@ static long line_of(const char *text, const char *name)
 static struct pool look(void)
 {
 	static char text[8192];
-	ssize_t length = pread(meminfo, text, sizeof(text) - 1, 0);
+	long length = NOW(SYS_pread64, meminfo, (long)text, sizeof(text) - 1, 0);
 	long pages;
 
 	if (length <= 0)
-		die("/proc/meminfo: %s", strerror(errno));
+		die("/proc/meminfo: %s", strerror(-length));
 	text[length] = 0;
 	pages = line_of(text, "HugePages_Total:");
 	return (struct pool){ pages - line_of(text, "HugePages_Free:"),
@@ -75,10 +75,9 @@ long pool_fill(long leave)
 
 	if (pages <= 0)
 		return 0;
-	if (mmap(place, pages * HPAGE, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED, -1,
-		 0) != place)
-		return -errno;
+	MUST("huge filler", (long)place, SYS_mmap, (long)place, pages * HPAGE,
+	     PROT_READ | PROT_WRITE,
+	     MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED, -1, 0);
 	filler_pages += pages;
 	return 0;
 }
@@ -86,5 +85,5 @@ long pool_fill(long leave)
 void pool_empty(void)
 {
 	if (filler_pages)
-		munmap((void *)FILLER_BASE, filler_pages * HPAGE);
+		LATER(SYS_munmap, FILLER_BASE, filler_pages * HPAGE);
 }

@@ -72,7 +72,7 @@ long swap_pages(void)
 /* Called when nothing is left in swap. */
 void swap_off(void)
 {
-	if (on && swapoff(DISK))
-		die("swapoff: %s", strerror(errno));
+	if (on)
+		MUST("swapoff", 0, SYS_swapoff, (long)DISK);
 	on = false;
 }

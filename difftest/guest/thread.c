@@ -17,28 +17,12 @@
 
 static bool died;
 
-static long raw(long number, long one, long two, long three)
-{
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(number), "D"(one), "S"(two), "d"(three)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-
 static int run(void *argument)
 {
 	struct thread *thread = argument;
-	uint64_t one = 1;
 
-	while (raw(SYS_read, thread->go, (long)&one, sizeof(one)) ==
-	       sizeof(one)) {
-		thread->ret = raw(thread->number, thread->argument[0],
-				  thread->argument[1], thread->argument[2]);
-		raw(SYS_write, thread->done, (long)&one, sizeof(one));
-	}
+	while (!calls_together(thread->call, 3))
+		;
 	return 1;
 }
 
@@ -49,35 +33,45 @@ void thread_init(struct thread *thread)
 	thread->done = eventfd(0, EFD_CLOEXEC);
 	if (thread->go < 0 || thread->done < 0)
 		die("eventfd: %s", strerror(errno));
+	thread->count = 1;
+	thread->call[0] = (struct call){
+		.number = SYS_read,
+		.argument = { thread->go, (long)&thread->count,
+			      sizeof(thread->count) },
+		.stop = 1,
+	};
+	thread->call[2] = (struct call){
+		.number = SYS_write,
+		.argument = { thread->done, (long)&thread->count,
+			      sizeof(thread->count) },
+	};
 }
 
-/* The first call starts the thread. */
-void thread_call(struct thread *thread, long number, long one, long two,
-		 long three)
+/* Queue what makes it go. The first call starts the thread. */
+void thread_call(struct thread *thread, long number, const long *argument)
 {
-	uint64_t count = 1;
+	static const uint64_t one = 1;
 
-	if (!thread->pid)
+	if (!thread->pid) {
+		calls_make();
 		thread->pid = clone(run, thread->stack + sizeof(thread->stack),
 				    CLONE_VM | CLONE_FS | CLONE_FILES, thread);
+	}
 	if (thread->pid < 0)
 		die("clone: %s", strerror(errno));
-	thread->number = number;
-	thread->argument[0] = one;
-	thread->argument[1] = two;
-	thread->argument[2] = three;
-	if (write(thread->go, &count, sizeof(count)) != sizeof(count))
-		die("go: %s", strerror(errno));
+	thread->call[1].number = number;
+	memcpy(thread->call[1].argument, argument,
+	       sizeof(thread->call[1].argument));
+	MUST("go", sizeof(one), SYS_write, thread->go, (long)&one, sizeof(one));
 }
 
-/* Waits for the end of the call and returns its result, a negative errno. */
-long thread_result(struct thread *thread)
+/* Queue the end of the call: nothing waits for it any more. */
+void thread_done(struct thread *thread)
 {
-	uint64_t count;
+	static uint64_t count;
 
-	if (read(thread->done, &count, sizeof(count)) != sizeof(count))
-		die("done: %s", strerror(errno));
-	return thread->ret;
+	MUST("done", sizeof(count), SYS_read, thread->done, (long)&count,
+	     sizeof(count));
 }
 
 void thread_kill(struct thread *thread)
@@ -111,7 +105,7 @@ long child_fork(void)
 
 	if (!pid)
 		for (;;)
-			raw(SYS_pause, 0, 0, 0);
+			pause();
 	if (pid < 0)
 		return -errno;
 	child[children++] = pid;

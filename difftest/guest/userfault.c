@@ -19,27 +19,24 @@ static bool removing;		/* the remover waits until its event is read */
 int userfault_open(uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int fd;
 
+	calls_make();		/* what they close is free for this one */
+	fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
 		die("userfaultfd: %s", strerror(errno));
 	return fd;
 }
 
-static long watch(int fd, void *start, size_t length, uint64_t mode)
-{
-	struct uffdio_register range = {
-		.range = { (uintptr_t)start, length },
-		.mode = mode,
-	};
-
-	return ioctl(fd, UFFDIO_REGISTER, &range) ? -errno : 0;
-}
-
 /* Watch memory for missing pages. Returns 0 or a negative errno. */
 long userfault_watch(int fd, void *start, size_t length)
 {
-	return watch(fd, start, length, UFFDIO_REGISTER_MODE_MISSING);
+	struct uffdio_register range = {
+		.range = { (uintptr_t)start, length },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	return ioctl(fd, UFFDIO_REGISTER, &range) ? -errno : 0;
 }
 
 void userfault_init(void)
@@ -62,18 +59,19 @@ int userfault_fd(void)
 
 long userfault_ioctl(unsigned long request, void *argument)
 {
-	return ioctl(destination, request, argument) ? -errno : 0;
+	return world_call(SYS_ioctl, ARGUMENTS(destination, request,
+					       (long)argument));
 }
 
-long userfault_register(void *start, size_t length)
+/* Queue the registration of memory that is mapped; `range` is for that. */
+struct call *userfault_register(struct uffdio_register *range, void *start,
+				size_t length)
 {
-	return userfault_watch(destination, start, length);
-}
-
-long userfault_register_wp(void *start, size_t length)
-{
-	return watch(destination, start, length,
-		     UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
+	*range = (struct uffdio_register){
+		.range = { (uintptr_t)start, length },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	return LATER(SYS_ioctl, destination, UFFDIO_REGISTER, (long)range);
 }
 
 long userfault_unregister(void *start, size_t length)
@@ -114,16 +112,20 @@ long userfault_continue(void *start, size_t length, int64_t *mapped)
 long userfault_remove_begin(void *start, size_t length)
 {
 	struct pollfd ready[2] = { { destination, POLLIN, 0 },
-				   { 0, POLLIN, 0 } };
+				   { remover.done, POLLIN, 0 } };
 
 	if (removing || destination < 0)
 		return 0;
-	thread_call(&remover, SYS_madvise, (long)start, length, MADV_DONTNEED);
-	ready[1].fd = remover.done;
-	if (poll(ready, 2, -1) < 0)
-		die("poll: %s", strerror(errno));
-	if (ready[1].revents)
-		return thread_result(&remover);
+	thread_call(&remover, SYS_madvise,
+		    ARGUMENTS((long)start, length, MADV_DONTNEED));
+	if (NOW(SYS_poll, (long)ready, 2, -1) < 0)
+		die("poll");
+	if (ready[1].revents) {
+		thread_done(&remover);
+		world_look();
+		calls_make();
+		return remover.call[1].ret;
+	}
 	removing = true;
 	return 0;
 }
@@ -134,18 +136,24 @@ long userfault_remove_end(void)
 
 	if (!removing)
 		return 0;
-	if (read(destination, &message, sizeof(message)) != sizeof(message) ||
-	    message.event != UFFD_EVENT_REMOVE)
-		die("read userfaultfd: %s", strerror(errno));
+	MUST("read userfaultfd", sizeof(message), SYS_read, destination,
+	     (long)&message, sizeof(message));
+	thread_done(&remover);
+	world_look();
+	calls_make();
+	if (message.event != UFFD_EVENT_REMOVE)
+		die("read userfaultfd: event %d", message.event);
 	removing = false;
-	return thread_result(&remover);
+	return remover.call[1].ret;
 }
 
 long userfault_close(void)
 {
+	long ret;
+
 	userfault_remove_end();
-	if (close(destination))
-		return -errno;
-	destination = -1;
-	return 0;
+	ret = world_call(SYS_close, ARGUMENTS(destination));
+	if (!ret)
+		destination = -1;
+	return ret;
 }

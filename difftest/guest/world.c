@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ struct world world;
 
 static int pagemap, vmstat, refresh;
 static long held;
-static char *buffer;		/* resident; MAX_PAGES long */
+static char *buffer;		/* resident; MAX_PAGES for each file */
 
 void world_init(void)
 {
@@ -49,10 +50,25 @@ void world_init(void)
 	if (pagemap < 0 || vmstat < 0)
 		die("/proc/self/pagemap or /proc/vmstat: %s", strerror(errno));
 	refresh = open("/proc/sys/vm/stat_refresh", O_WRONLY);
-	buffer = mmap(NULL, MAX_PAGES * PAGE, PROT_READ | PROT_WRITE,
+	buffer = mmap(NULL, MAX_FILES * MAX_PAGES * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buffer == MAP_FAILED)
 		die("no memory");
+}
+
+/*
+ * The set-up is queued, and made with the first operation. So descriptors are
+ * known before they are open: those of a workload are the lowest that are free.
+ */
+static int next_fd(void)
+{
+	static int lowest;
+
+	if (!lowest) {
+		lowest = dup(pagemap);
+		close(lowest);
+	}
+	return world.root ? world.root + 1 + world.files : lowest;
 }
 
 /* Called before anything else of a workload. */
@@ -67,102 +83,132 @@ void world_plan(const struct workload *workload)
 
 void world_mount(long blocks)
 {
-	char options[32];
+	static char options[32];
 
 	world.blocks = blocks;
-	snprintf(options, sizeof(options), "size=%ldk", blocks * 4);
-	if (mount("tmpfs", "/m", "tmpfs", 0, options))
-		die("mount /m: %s", strerror(errno));
-	world.root = open("/m", O_RDONLY | O_DIRECTORY);
 	world.filler = -1;
 	world.mlocked = -1;
-	if (world.root < 0)
-		die("/m: %s", strerror(errno));
+	snprintf(options, sizeof(options), "size=%ldk", blocks * 4);
+	MUST("mount /m", 0, SYS_mount, (long)"tmpfs", (long)"/m", (long)"tmpfs",
+	     0, (long)options);
+	world.root = next_fd();
+	MUST("open /m", world.root, SYS_open, (long)"/m",
+	     O_RDONLY | O_DIRECTORY);
 }
 
 /* Files have no name: to close them is to delete them. */
-static int open_file(void)
-{
-	int fd = open("/m", O_TMPFILE | O_RDWR, 0600);
-
-	if (fd < 0)
-		die("file: %s", strerror(errno));
-	return fd;
-}
+#define TEMPORARY (long)"/m", O_TMPFILE | O_RDWR, 0600
 
 int world_filler(void)
 {
 	if (world.filler < 0)
-		world.filler = open_file();
+		world.filler = NOW(SYS_open, TEMPORARY);
+	if (world.filler < 0)
+		die("filler: %s", strerror(-world.filler));
 	return world.filler;
 }
 
-static void add_file(int fd, long pages)
+static void add_file(long pages)
 {
-	if (fd < 0 || world.files == MAX_FILES || ftruncate(fd, pages * PAGE))
-		die("file %d: %s", world.files, strerror(errno));
+	int fd = next_fd();
+
+	if (world.files == MAX_FILES)
+		die("more than %d files", MAX_FILES);
+	if (pages)
+		MUST("ftruncate", 0, SYS_ftruncate, fd, pages * PAGE);
 	world.file[world.files++] = fd;
 }
 
 void world_file(long pages)
 {
-	add_file(open_file(), pages);
+	MUST("file", next_fd(), SYS_open, TEMPORARY);
+	add_file(pages);
 }
 
 void world_memfd(long pages)
 {
-	add_file(memfd_create("memfd", MFD_CLOEXEC), pages);
+	MUST("memfd", next_fd(), SYS_memfd_create, (long)"memfd", MFD_CLOEXEC);
+	add_file(pages);
 }
 
-/*
- * What is not of the same length is unmapped before: so it is gone, whatever
- * a kernel leaves in its place when there is no huge page to be reserved.
- */
-static long map_over(struct map *map, long pages, int flags, int file,
-		     long offset)
+/* What is mapped over something huge is smaller. */
+static void unmap_huge(struct map *map)
 {
-	size_t size = flags & MAP_HUGETLB ? HPAGE : PAGE;
+	if (map->mapped && map->size != PAGE)
+		LATER(SYS_munmap, (long)map->address, map->pages * map->size);
+}
 
-	if (map->mapped && (size != PAGE || map->size != PAGE))
-		munmap(map->address, map->pages * map->size);
-	map->pages = pages;
-	map->size = size;
-	map->mapped = mmap(map->address, pages * size, PROT_READ | PROT_WRITE,
-			   flags | MAP_FIXED, file,
-			   offset * PAGE) == map->address;
-	if (!map->mapped && size == PAGE)
-		die("map: %s", strerror(errno));
-	return map->mapped ? userfault_register(map->address, pages * size) :
-			     -errno;
+/* Queue what maps something over a mapping and registers it: that is returned. */
+static struct call *remap(struct map *map, int flags, int file, long offset)
+{
+	static struct uffdio_register range[MAX_MAPS];
+	size_t length;
+
+	unmap_huge(map);
+	map->size = flags & MAP_HUGETLB ? HPAGE : PAGE;
+	length = map->pages * map->size;
+	MUST("map", (long)map->address, SYS_mmap, (long)map->address, length,
+	     PROT_READ | PROT_WRITE, flags | MAP_FIXED, file, offset * PAGE);
+	map->mapped = true;
+	return userfault_register(&range[map - world.map], map->address,
+				  length);
 }
 
 void world_map(long pages, int flags, int file, long offset)
 {
 	struct map *map = &world.map[world.maps];
 	bool huge = flags & MAP_HUGETLB;
-	long ret;
 
 	if (world.maps == MAX_MAPS || pages > (huge ? MAX_HUGE : MAX_PAGES))
 		die("map %d", world.maps);
-	map->address = (char *)MAP_BASE + world.maps * MAP_STRIDE;
-	ret = map_over(map, pages, flags, file, offset);
-	if (ret)
-		die("map %d: %s", world.maps, strerror(-ret));
-	world.maps++;
+	map->address = (char *)MAP_BASE + world.maps++ * MAP_STRIDE;
+	map->pages = pages;
+	call_must(remap(map, flags, file, offset), "register", 0);
 }
 
 /* Map over a mapping and register that: returns what the latter does. */
 long world_remap(struct map *map, int flags, int file, long offset)
 {
-	return map_over(map, map->pages, flags, file, offset);
+	struct call *call = remap(map, flags, file, offset);
+
+	world_look();
+	calls_make();
+	return call->ret;
 }
 
+/*
+ * The same with huge pages, if there are as many. What was there is gone in
+ * any case, whatever a kernel leaves in its place when there are not.
+ */
 long world_remap_huge(struct map *map, long pages)
 {
+	long ret;
+
 	if (pages > MAX_HUGE)
 		die("%ld huge pages", pages);
-	return map_over(map, pages, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB,
-			-1, 0);
+	if (map->mapped)
+		LATER(SYS_munmap, (long)map->address, map->pages * map->size);
+	map->pages = pages;
+	map->size = HPAGE;
+	ret = NOW(SYS_mmap, (long)map->address, pages * HPAGE,
+		  PROT_READ | PROT_WRITE,
+		  MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED, -1, 0);
+	map->mapped = ret == (long)map->address;
+	return map->mapped ? world_register(map, false) : ret;
+}
+
+/* For missing pages, and to protect what there is from being written to. */
+long world_register(struct map *map, bool protect)
+{
+	struct uffdio_register range;
+	struct call *call = userfault_register(&range, map->address,
+					       map->pages * map->size);
+
+	if (protect)
+		range.mode |= UFFDIO_REGISTER_MODE_WP;
+	world_look();
+	calls_make();
+	return call->ret;
 }
 
 /* Move a mapping to its other place, or back. */
@@ -172,24 +218,53 @@ long world_move(struct map *map)
 	char *to = map->address < (char *)MAP_BASE + OTHER_PLACE ?
 			   map->address + OTHER_PLACE :
 			   map->address - OTHER_PLACE;
+	long ret = world_call(SYS_mremap,
+			      ARGUMENTS((long)map->address, length, length,
+					MREMAP_MAYMOVE | MREMAP_FIXED,
+					(long)to));
 
-	if (mremap(map->address, length, length, MREMAP_MAYMOVE | MREMAP_FIXED,
-		   to) != to)
-		return -errno;
+	if (ret < 0)
+		return ret;
 	map->address = to;
 	world.moved = true;
 	return 0;
 }
 
-/* Blocks of the mount in use: f_blocks - f_bfree. */
+static struct statfs fs;
+static bool looked;
+
+/* Queue a look at the blocks in use, for world_used(). */
+void world_look(void)
+{
+	MUST("fstatfs", 0, SYS_fstatfs, world.root, (long)&fs);
+	looked = true;
+}
+
+/* What was seen so far is not what there will be. */
+void world_forget(void)
+{
+	looked = false;
+}
+
+/* Blocks of the mount in use, f_blocks - f_bfree, when world_look() was made. */
 long world_used(void)
 {
-	struct statfs fs;
-
-	if (fstatfs(world.root, &fs))
-		die("fstatfs: %s", strerror(errno));
+	if (!looked)
+		world_look();
+	calls_make();
+	looked = false;
 	world.used = fs.f_blocks - fs.f_bfree;
 	return world.used;
+}
+
+/* Make a system call, and look right after it. */
+long world_call(long number, const long *argument)
+{
+	struct call *call = call_later(number, argument);
+
+	world_look();
+	calls_make();
+	return call->ret;
 }
 
 /* The tag that fills a page; 0 for zeros; -1 for anything else. */
@@ -231,47 +306,61 @@ static void out_tags(const char *pages, long count)
 	out_str("]");
 }
 
-/* Which pages are in the page cache, for all files with one mincore(). */
+/* Queue what tells which pages are in the page cache, for all files at once. */
 static void look_into_cache(unsigned char *cached)
 {
 	char *probe = (char *)PROBE_BASE;
 	int i;
 
 	for (i = 0; i < world.files; i++)
-		if (mmap(probe + i * MAX_PAGES * PAGE, MAX_PAGES * PAGE,
-			 PROT_NONE, MAP_SHARED | MAP_FIXED, world.file[i],
-			 0) == MAP_FAILED)
-			die("probe: %s", strerror(errno));
-	if (mincore(probe, world.files * MAX_PAGES * PAGE, cached))
-		die("mincore: %s", strerror(errno));
+		MUST("probe", (long)probe + i * MAX_PAGES * PAGE, SYS_mmap,
+		     (long)probe + i * MAX_PAGES * PAGE, MAX_PAGES * PAGE,
+		     PROT_NONE, MAP_SHARED | MAP_FIXED, world.file[i], 0);
+	MUST("mincore", 0, SYS_mincore, (long)probe,
+	     world.files * MAX_PAGES * PAGE, (long)cached);
 }
 
-static void out_size(int fd)
-{
-	struct stat st = { 0 };
+static struct seen {
+	struct stat st;
+	struct call *content;
+} seen_file[MAX_FILES], seen_filler;
 
-	if (fd >= 0 && fstat(fd, &st))
-		die("fstat: %s", strerror(errno));
+static void look_at_size(int fd, struct seen *seen)
+{
+	memset(seen, 0, sizeof(*seen));
+	if (fd >= 0)
+		MUST("fstat", 0, SYS_fstat, fd, (long)&seen->st);
+}
+
+static void look_at_file(int i)
+{
+	look_at_size(world.file[i], &seen_file[i]);
+	seen_file[i].content = LATER(SYS_pread64, world.file[i],
+				     (long)buffer + i * MAX_PAGES * PAGE,
+				     MAX_PAGES * PAGE, 0);
+}
+
+static void out_size(const struct seen *seen)
+{
 	out_str("{\"size\":");
-	out_num(st.st_size / PAGE);
+	out_num(seen->st.st_size / PAGE);
 	out_str(",\"blocks\":");
-	out_num(st.st_blocks / (PAGE / 512));
+	out_num(seen->st.st_blocks / (PAGE / 512));
 }
 
-static void observe_file(int fd, const unsigned char *cached)
+static void out_file(int file, const unsigned char *cached)
 {
-	long length;
+	long length = seen_file[file].content->ret;
 	int i;
 
-	out_size(fd);
+	out_size(&seen_file[file]);
 	out_str(",\"cached\":\"");
 	for (i = 0; i < MAX_PAGES; i++)
 		out_str(cached[i] & 1 ? "1" : "0");
 	out_str("\",\"content\":");
-	length = pread(fd, buffer, MAX_PAGES * PAGE, 0);
 	if (length < 0)
-		die("pread: %s", strerror(errno));
-	out_tags(buffer, length / PAGE);
+		die("pread: %s", strerror(-length));
+	out_tags(buffer + file * MAX_PAGES * PAGE, length / PAGE);
 	out_str("}");
 }
 
@@ -286,25 +375,27 @@ static long counter_in(const char *text, const char *name)
 	return 0;
 }
 
+/* Read it, with the calls that are queued. */
 static const char *read_vmstat(void)
 {
 	static char text[8192];
-	ssize_t length;
+	struct call *call;
 
 	/* A kernel for several processors has it: each counts for itself. */
-	if (refresh >= 0 && write(refresh, "1", 1) < 0 && errno != EINVAL)
-		die("/proc/sys/vm/stat_refresh: %s", strerror(errno));
-	length = pread(vmstat, text, sizeof(text) - 1, 0);
-	if (length <= 0)
-		die("/proc/vmstat: %s", strerror(errno));
-	text[length] = 0;
+	if (refresh >= 0)
+		LATER(SYS_write, refresh, (long)"1", 1);
+	call = LATER(SYS_pread64, vmstat, (long)text, sizeof(text) - 1, 0);
+	calls_make();
+	if (call->ret <= 0)
+		die("/proc/vmstat: %s", strerror(-call->ret));
+	text[call->ret] = 0;
 	return text;
 }
 
 /* Pages that were locked or unlocked wait for the count in batches: end those. */
 static long count_mlocked(void)
 {
-	madvise(buffer, PAGE, MADV_COLD);
+	LATER(SYS_madvise, (long)buffer, PAGE, MADV_COLD);
 	return counter_in(read_vmstat(), "nr_mlock ");
 }
 
@@ -339,13 +430,13 @@ static long count_swapped(const uint64_t *entry, size_t count)
 	return swapped;
 }
 
-static void read_entries(const char *from, uint64_t *entry, size_t count)
+/* Queue what reads page-table entries. */
+static void read_entries(const char *from, uint64_t *entry, long count)
 {
-	ssize_t length = count * sizeof(*entry);
+	long length = count * sizeof(*entry);
 
-	if (pread(pagemap, entry, length,
-		  (uintptr_t)from / PAGE * sizeof(*entry)) != length)
-		die("pagemap: %s", strerror(errno));
+	MUST("pagemap", length, SYS_pread64, pagemap, (long)entry, length,
+	     (uintptr_t)from / PAGE * sizeof(*entry));
 }
 
 /* The same for mappings that are far apart, of which some may be huge. */
@@ -354,10 +445,12 @@ static void read_entries_apart(uint64_t *entry)
 	struct map *map = world.map;
 	long i;
 
-	for (; map < world.map + world.maps; map++, entry += MAP_PAGES)
+	for (; map < world.map + world.maps; map++, entry += MAP_PAGES) {
 		for (i = 0; i < map->pages; i++)
 			read_entries(map->address + i * map->size, entry + i,
 				     1);
+		calls_make();
+	}
 }
 
 /* The bit came with 5.14; before, its place is always empty. */
@@ -435,14 +528,18 @@ void world_observe(void)
 		of_map[i] = entry + (world.huge ? i * MAP_PAGES :
 				     (world.map[i].address -
 				      (char *)MAP_BASE) / (long)PAGE);
+	for (i = 0; i < world.files; i++)
+		look_at_file(i);
+	look_at_size(world.filler, &seen_filler);
+	calls_make();
 	out_str("{\"files\":[");
 	for (i = 0; i < world.files; i++) {
 		if (i)
 			out_str(",");
-		observe_file(world.file[i], cached + i * MAX_PAGES);
+		out_file(i, cached + i * MAX_PAGES);
 	}
 	out_str("],\"filler\":");
-	out_size(world.filler);
+	out_size(&seen_filler);
 	out_str("},\"maps\":[");
 	for (i = 0; i < world.maps; i++) {
 		if (i)
@@ -541,19 +638,18 @@ long world_destroy(void)
 
 	child_reap();
 	if (world.filler >= 0 && world.filler < world.root)
-		close(world.filler);	/* its number may be below the others */
-	close_range(world.root + 1, ~0U, 0);
-	munmap((void *)MAP_BASE, ARENA_LENGTH);
+		LATER(SYS_close, world.filler);	/* it may be below the others */
+	LATER(SYS_close_range, world.root + 1, ~0U);
+	LATER(SYS_munmap, MAP_BASE, ARENA_LENGTH);
 	pool_empty();
 	if (world.mlocked >= 0)
 		count_mlocked();	/* no page waits in a batch any more */
 	userfault_reset();
 	copy_reset();
-	out_str("{\"left\":");
-	out_num(world_used());
-	close(world.root);
-	if (umount2("/m", 0))
-		die("umount /m: %s", strerror(errno));
+	world_forget();
+	world_look();
+	LATER(SYS_close, world.root);
+	MUST("umount /m", 0, SYS_umount2, (long)"/m", 0);
 	swap_off();
 	/*
 	 * The stack of a thread that died is freed by RCU: mostly as soon as
@@ -561,6 +657,7 @@ long world_destroy(void)
 	 */
 	dead = thread_died();
 	if (dead) {
+		calls_make();
 		sched_yield();
 		sched_yield();
 	}
@@ -569,6 +666,8 @@ long world_destroy(void)
 		usleep(TICK);
 		held = pages_held();
 	}
+	out_str("{\"left\":");
+	out_num(world_used());
 	out_str(",\"held\":");
 	out_num(held - before);
 	if (world.huge)
