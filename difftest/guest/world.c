@@ -135,7 +135,7 @@ void world_memfd(long pages)
 static void unmap_huge(struct map *map)
 {
 	if (map->mapped && map->size != PAGE)
-		LATER(SYS_munmap, (long)map->address, map->pages * map->size);
+		NOW(SYS_munmap, (long)map->address, map->pages * map->size);
 }
 
 /* Queue what maps something over a mapping and registers it: that is returned. */
@@ -187,7 +187,7 @@ long world_remap_huge(struct map *map, long pages)
 	if (pages > MAX_HUGE)
 		die("%ld huge pages", pages);
 	if (map->mapped)
-		LATER(SYS_munmap, (long)map->address, map->pages * map->size);
+		NOW(SYS_munmap, (long)map->address, map->pages * map->size);
 	map->pages = pages;
 	map->size = HPAGE;
 	ret = NOW(SYS_mmap, (long)map->address, pages * HPAGE,
