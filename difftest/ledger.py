@@ -422,6 +422,8 @@ class Ledger:
             case ops.CloseDestination():
                 self._remove()
                 self._destination_closed = True
+                for mapping in self.maps:
+                    mapping.protected.clear()
             case _:
                 self._apply_to_map(op, step)
 
