@@ -155,6 +155,7 @@ void pool_note(void);
 struct pool pool_used(void);
 long pool_fill(long leave);
 void pool_empty(void);
+void pool_refill(void);
 
 /* thread.c: other threads, and children. */
 struct thread {

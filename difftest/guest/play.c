@@ -524,8 +524,8 @@ static long play_once(struct workload *workload, int number)
 /*
  * A kernel allocates a page for good when something is used for the first
  * time; a leak comes each time. So one that shows is played again, and only
- * the last time counts, with who holds the pages then. Huge pages are few:
- * once the pool lacks one, the others are played in a boot of their own.
+ * the last time counts, with who holds the pages then. Once the pool of huge
+ * pages is not what it was, the other workloads are left to another boot.
  */
 void play(struct workload *workload, int number)
 {
@@ -535,10 +535,14 @@ void play(struct workload *workload, int number)
 	if (!buffer)
 		buffer = mmap(NULL, MAX_BLOCKS * PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	while (play_once(workload, number) && number >= 0 && !world.drained) {
+	while (play_once(workload, number) && number >= 0) {
 		if (!again--) {
 			owner_report();
 			break;
+		}
+		if (world.drained) {
+			pool_refill();
+			world_settle();
 		}
 		if (!again) {
 			owner_note();

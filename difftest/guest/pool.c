@@ -87,3 +87,13 @@ void pool_empty(void)
 	if (filler_pages)
 		LATER(SYS_munmap, FILLER_BASE, filler_pages * HPAGE);
 }
+
+/* Replace what a workload left taken or reserved, so that it can be played again. */
+void pool_refill(void)
+{
+	struct pool used = pool_used();
+
+	if (used.taken + used.reserved > 0)
+		sysctl_vm("nr_hugepages",
+			  used.pages + used.taken + used.reserved);
+}
