@@ -142,6 +142,16 @@ void world_observe(void);
 long world_destroy(void);
 void world_settle(void);
 
+/* entries.c: the page-table entries of mappings. */
+#define MAP_PAGES (MAX_PAGES + 2)	/* from one to the next */
+
+void entries_init(void);
+void entries_look(const char *base);
+long entries_swapped(void);
+void out_contents(void);
+void out_protected(void);
+long read_tag(const void *page);	/* 0: zeros, -1: anything else */
+
 /* pool.c: huge pages. */
 struct pool {
 	long taken;		/* not free */

@@ -17,7 +17,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 /*
@@ -26,7 +25,6 @@
  * workload has huge ones.
  */
 #define MAP_BASE 0x10000000UL
-#define MAP_PAGES (MAX_PAGES + 2)
 #define MAP_STRIDE (MAP_PAGES * (world.huge ? HPAGE : PAGE))
 #define OTHER_PLACE (MAX_MAPS * MAP_STRIDE)	/* behind those that did not move */
 
@@ -38,17 +36,17 @@ struct world world;
 
 #define TICK 20000		/* microseconds: one of the slowest clock, and more */
 
-static int pagemap, vmstat, refresh;
+static int vmstat, refresh;
 static long held;
 static char *buffer;		/* resident; MAX_PAGES for each file */
 
 void world_init(void)
 {
 	mkdir("/m", 0700);
-	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	entries_init();
 	vmstat = open("/proc/vmstat", O_RDONLY);
-	if (pagemap < 0 || vmstat < 0)
-		die("/proc/self/pagemap or /proc/vmstat: %s", strerror(errno));
+	if (vmstat < 0)
+		die("/proc/vmstat: %s", strerror(errno));
 	refresh = open("/proc/sys/vm/stat_refresh", O_WRONLY);
 	buffer = mmap(NULL, MAX_FILES * MAX_PAGES * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -65,7 +63,7 @@ static int next_fd(void)
 	static int lowest;
 
 	if (!lowest) {
-		lowest = dup(pagemap);
+		lowest = dup(vmstat);
 		close(lowest);
 	}
 	return world.root ? world.root + 1 + world.files : lowest;
@@ -267,32 +265,6 @@ long world_call(long number, const long *argument)
 	return call->ret;
 }
 
-/* The tag that fills a page; 0 for zeros; -1 for anything else. */
-static long read_tag(const void *page)
-{
-	const uint64_t *word = page;
-	size_t i;
-
-	for (i = 1; i < PAGE / sizeof(*word); i++)
-		if (word[i] != word[0])
-			return -1;
-	return word[0];
-}
-
-/*
- * The same for a huge page. The last page has the tag of the first one; those
- * between are zeros, of which the first word stands for all: see copy.c.
- */
-static long read_huge_tag(const char *page)
-{
-	long tag = read_tag(page), between = 0;
-	size_t i;
-
-	for (i = PAGE; i < HPAGE - PAGE; i += PAGE)
-		between |= *(const long *)(page + i);
-	return between || read_tag(page + HPAGE - PAGE) != tag ? -1 : tag;
-}
-
 static void out_tags(const char *pages, long count)
 {
 	long i;
@@ -406,75 +378,6 @@ void world_will_lock(void)
 		world.mlocked = count_mlocked();
 }
 
-#define IS_PRESENT (1UL << 63)
-#define IS_SWAPPED (1UL << 62)
-#define IS_PROTECTED (1UL << 57)
-
-/* What is protected and not present: so it is, if there is no swap. */
-static bool is_marker(uint64_t entry)
-{
-	return entry & IS_PROTECTED && !(entry & IS_PRESENT);
-}
-
-static bool is_swapped(uint64_t entry)
-{
-	return entry & IS_SWAPPED && !is_marker(entry);
-}
-
-static long count_swapped(const uint64_t *entry, size_t count)
-{
-	long swapped = 0;
-
-	while (count--)
-		swapped += is_swapped(*entry++);
-	return swapped;
-}
-
-/* Queue what reads page-table entries. */
-static void read_entries(const char *from, uint64_t *entry, long count)
-{
-	long length = count * sizeof(*entry);
-
-	MUST("pagemap", length, SYS_pread64, pagemap, (long)entry, length,
-	     (uintptr_t)from / PAGE * sizeof(*entry));
-}
-
-/* The same for mappings that are far apart, of which some may be huge. */
-static void read_entries_apart(uint64_t *entry)
-{
-	struct map *map = world.map;
-	long i;
-
-	for (; map < world.map + world.maps; map++, entry += MAP_PAGES) {
-		for (i = 0; i < map->pages; i++)
-			read_entries(map->address + i * map->size, entry + i,
-				     1);
-		calls_make();
-	}
-}
-
-/* The bit came with 5.14; before, its place is always empty. */
-static bool shows_protection(void)
-{
-	struct utsname name;
-	int major = 0, minor = 0;
-
-	uname(&name);
-	sscanf(name.release, "%d.%d", &major, &minor);
-	return major > 5 || (major == 5 && minor >= 14);
-}
-
-static void observe_protection(struct map *map, const uint64_t *entry)
-{
-	long i;
-
-	out_str("\"");
-	for (i = 0; map->mapped && i < map->pages; i++)
-		out_str(is_marker(entry[i]) ? "m" :
-			entry[i] & IS_PROTECTED ? "1" : "0");
-	out_str("\"");
-}
-
 static void observe_pool(void)
 {
 	struct pool used = pool_used();
@@ -486,48 +389,15 @@ static void observe_pool(void)
 	world.drained = used.taken || used.reserved;
 }
 
-/* Page-table entries, and what memory holds where there is one. */
-static void observe_map(struct map *map, const uint64_t *entry)
-{
-	const char *page = map->address;
-	long i;
-
-	if (!map->mapped) {
-		out_str("null");
-		return;
-	}
-	out_str("[");
-	for (i = 0; i < map->pages; i++, page += map->size) {
-		if (i)
-			out_str(",");
-		if (!(entry[i] & IS_PRESENT) && !is_swapped(entry[i]))
-			out_str("null");
-		else
-			out_num(map->size == PAGE ? read_tag(page) :
-						    read_huge_tag(page));
-	}
-	out_str("]");
-}
-
 void world_observe(void)
 {
 	unsigned char cached[MAX_FILES * MAX_PAGES];
-	uint64_t entry[2 * MAX_MAPS * MAP_PAGES] = { 0 };
-	const uint64_t *of_map[MAX_MAPS];
-	int places = world.moved && !world.huge ? 2 * MAX_MAPS : world.maps;
 	/* Before anything is read: that brings pages back, and locks them. */
 	long mlocked = world.mlocked < 0 ? 0 : count_mlocked() - world.mlocked;
 	int i;
 
 	look_into_cache(cached);
-	if (world.huge)
-		read_entries_apart(entry);
-	else
-		read_entries((char *)MAP_BASE, entry, places * MAP_PAGES);
-	for (i = 0; i < world.maps; i++)
-		of_map[i] = entry + (world.huge ? i * MAP_PAGES :
-				     (world.map[i].address -
-				      (char *)MAP_BASE) / (long)PAGE);
+	entries_look((char *)MAP_BASE);
 	for (i = 0; i < world.files; i++)
 		look_at_file(i);
 	look_at_size(world.filler, &seen_filler);
@@ -540,25 +410,13 @@ void world_observe(void)
 	}
 	out_str("],\"filler\":");
 	out_size(&seen_filler);
-	out_str("},\"maps\":[");
-	for (i = 0; i < world.maps; i++) {
-		if (i)
-			out_str(",");
-		observe_map(&world.map[i], of_map[i]);
-	}
-	out_str("],\"mlocked\":");
+	out_str("},\"maps\":");
+	out_contents();
+	out_str(",\"mlocked\":");
 	out_num(mlocked);
 	out_str(",\"swapped\":");
-	out_num(count_swapped(entry, places * MAP_PAGES));
-	if (world.protects && shows_protection()) {
-		out_str(",\"protected\":[");
-		for (i = 0; i < world.maps; i++) {
-			if (i)
-				out_str(",");
-			observe_protection(&world.map[i], of_map[i]);
-		}
-		out_str("]");
-	}
+	out_num(entries_swapped());
+	out_protected();
 	if (world.huge)
 		observe_pool();
 	out_str("}");
