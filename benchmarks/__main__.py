@@ -4,13 +4,22 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmarks import build, campaign, crash, kernel, model
+from benchmarks import build, campaign, crash, explore, kernel, model
+from difftest.errors import DifftestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.measure import Row
 
 BENCHMARKS = {
     "model": model.rows,
+    "explore": explore.rows,
     "kernel": kernel.rows,
     "qemu": kernel.emulated,
     "crash": crash.rows,
@@ -29,9 +38,7 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    rows = [
-        row for name in asked.names or BENCHMARKS for row in BENCHMARKS[name](quick=asked.quick)
-    ]
+    rows, missed = measure(asked.names or BENCHMARKS, quick=asked.quick)
     print(
         tabulate(
             [
@@ -44,6 +51,20 @@ def main() -> None:
             disable_numparse=[6],
         )
     )  # fmt: skip
+    if missed:
+        sys.exit("\n".join(missed))
+
+
+def measure(names: Iterable[str], *, quick: bool) -> tuple[list[Row], list[str]]:
+    """Measure; return the rows, and of what could not be measured the reason."""
+    rows: list[Row] = []
+    missed: list[str] = []
+    for name in names:
+        try:
+            rows += BENCHMARKS[name](quick=quick)
+        except DifftestError as error:
+            missed.append(f"{name} was not measured: {error}")
+    return rows, missed
 
 
 if __name__ == "__main__":

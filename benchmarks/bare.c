@@ -51,7 +51,7 @@ static void must(bool good, const char *what)
 }
 
 #ifdef OBSERVE
-static int pagemap, vmstat;
+static int pagemap, vmstat, meminfo;
 
 static void observe_used(void)
 {
@@ -87,6 +87,7 @@ static void observe_end(void)
 	static char text[8192];
 
 	must(pread(vmstat, text, sizeof(text), 0) > 0, "/proc/vmstat");
+	must(pread(meminfo, text, sizeof(text), 0) > 0, "/proc/meminfo");
 }
 #else
 static void observe_used(void)
@@ -378,6 +379,7 @@ int main(void)
 #ifdef OBSERVE
 	pagemap = open("/proc/self/pagemap", O_RDONLY);
 	vmstat = open("/proc/vmstat", O_RDONLY);
+	meminfo = open("/proc/meminfo", O_RDONLY);
 #endif
 	staging = pages(MAX_COPY);
 	buffer = pages(MAX_BLOCKS);

@@ -6,7 +6,16 @@ import pluggy
 from difftest.outcome import Ending, Outcome, State, Step, Window
 from difftest.result import Result
 from difftest.strategy import Strategy, from_folder
-from difftest.verdict import PASS, Oracle, Value, Verdict, fail, unknown
+from difftest.verdict import (
+    PASS,
+    UNREACHED,
+    Oracle,
+    Value,
+    Verdict,
+    fail,
+    passed,
+    unknown,
+)
 from difftest.workload.workload import Workload
 
 #: Marks the functions with which a plugin implements hooks (difftest/hookspecs.py).
@@ -14,6 +23,7 @@ hookimpl = pluggy.HookimplMarker("difftest")
 
 __all__ = (
     "PASS",
+    "UNREACHED",
     "Ending",
     "Oracle",
     "Outcome",
@@ -28,5 +38,6 @@ __all__ = (
     "fail",
     "from_folder",
     "hookimpl",
+    "passed",
     "unknown",
 )

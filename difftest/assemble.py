@@ -8,22 +8,41 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from difftest.backends import console
 from difftest.comparison import (
     cells,
     controls,
+    kinds,
     reached,
     runs_of,
+    seen_of,
+    sharing,
     witnesses,
 )
 from difftest.conformance import conformance
 from difftest.decision import decide
 from difftest.errors import StoreError
-from difftest.facts import facts_of, is_model, misfit
+from difftest.facts import applied, facts_of, is_model, misfit, patches_of
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
+from difftest.kills import in_order, kill_rates
 from difftest.reached import Key, exercises
-from difftest.result import Attack, Cell, Conformance, Reached, Result, StrategyResult, Witness
+from difftest.result import (
+    Attack,
+    Cell,
+    Conformance,
+    Deciding,
+    Kind,
+    MutantResult,
+    OtherBug,
+    Reached,
+    Result,
+    StrategyResult,
+    Witness,
+)
 from difftest.ruling import against_base, ruled_out
+from difftest.shared import Seen, Shared, shared
 from difftest.strategy import BASELINE
+from difftest.workload.codec import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +61,9 @@ class Parts(Protocol):
     def platforms(self) -> Mapping[str, tuple[str, ...]]: ...
 
     @property
+    def releases(self) -> Mapping[str, str]: ...
+
+    @property
     def timings(self) -> Mapping[str, float]: ...
 
     def workloads(self) -> Mapping[int, str]: ...
@@ -52,9 +74,15 @@ class Parts(Protocol):
 
     def culprits(self) -> Mapping[tuple[str, int], str]: ...
 
+    def console(self, strategy: str, backend: str, number: int) -> str | None: ...
+
+    def deciding(self) -> Mapping[tuple[str, str], Deciding]: ...
+
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
     def attacks(self) -> Iterable[Attack]: ...
+
+    def mutants(self) -> Iterable[MutantResult]: ...
 
     def shrunk(self) -> Iterable[Shrunk]: ...
 
@@ -66,9 +94,14 @@ def result_of(parts: Parts) -> Result:
     refused: dict[str, dict[str, str]] = {}
     for (name, backend), reason in parts.refusals().items():
         refused.setdefault(name, {})[backend] = reason
+    made: dict[str, list[str]] = {}
+    for name, backend in parts.kernels():
+        made.setdefault(name, []).append(backend)
     facts = {
         one.name: replace(
-            facts_of(one, known, settings.backends), refused=refused.get(one.name, {})
+            facts_of(one, known, settings.backends),
+            refused=refused.get(one.name, {}),
+            applied=applied(made.get(one.name, ())),
         )
         for one in strategies
     }
@@ -78,7 +111,8 @@ def result_of(parts: Parts) -> Result:
     done = set(texts)
     shrunk = {one.finding: one for one in parts.shrunk()}
     all_cells: list[Cell] = []
-    all_witnesses: list[Witness] = []
+    all_kinds: list[Kind] = []
+    all_seen: dict[str, dict[str, Seen]] = {}
     all_conformance: list[Conformance] = []
     all_reached: list[Reached] = []
     counts: dict[str, Counter[Key]] = {backend: Counter() for backend in settings.backends}
@@ -93,11 +127,9 @@ def result_of(parts: Parts) -> Result:
             done &= numbers
             if unknown := numbers - texts.keys():
                 raise StoreError(f"the run has no text of workload {min(unknown)}: it is damaged")
-        all_cells += cells(name, runs, fitting, settings.oracles)
-        all_witnesses += [
-            shrunk_witness(one, shrunk)
-            for one in witnesses(name, runs, fitting, settings.oracles, texts)
-        ]
+        all_cells += cells(name, runs, fitting, settings.oracles, settings.blind)
+        all_kinds += kinds(name, runs, fitting, settings.oracles)
+        all_seen[name] = seen_of({backend: runs.get(backend, {}) for backend in fitting})
         if any(map(is_model, fitting)):
             all_conformance += [
                 shrunk_conformance(one, shrunk)
@@ -105,8 +137,27 @@ def result_of(parts: Parts) -> Result:
             ]
         if name == baseline:
             all_reached = reached(runs, fitting, settings.states)
+    bugs = {
+        backend: shared(
+            {name: seen[backend] for name, seen in all_seen.items() if backend in seen}, baseline
+        )
+        for backend in settings.backends
+    }
+    all_cells = [
+        _sharing(cell, bugs[cell.backend], all_seen[cell.strategy][cell.backend], settings.oracles)
+        for cell in all_cells
+    ]
+    all_witnesses = [
+        replace(shrunk_witness(one, shrunk), said=_said(one, parts))
+        for name, seen in all_seen.items()
+        for one in witnesses(name, seen, list(seen), settings.oracles, texts, _forgiven(bugs, name))
+    ]
+    apart = {*settings.with_trait("informational"), *settings.with_trait("ranks")}
+    telling = [cell for cell in all_cells if cell.oracle not in apart]
+    against = [one for one in all_witnesses if one.oracle not in apart]
     checks = controls(strategies, all_cells, all_conformance)
     same = same_kernels(parts.kernels())
+    mutants = in_order(parts.mutants(), strategies, settings.backends)
     attacks = _in_order(parts.attacks(), names, settings.backends)
     results = tuple(
         StrategyResult(
@@ -115,39 +166,112 @@ def result_of(parts: Parts) -> Result:
             function=one.function,
             reference=one.reference,
             weakness=one.weakness,
+            history=one.history,
             base=one.base,
             patch=facts[one.name],
-            ruled_out=ruled_out(one.name, facts[one.name], all_cells, all_witnesses, attacks),
-            against_base=against_base(one, all_cells),
+            ruled_out=ruled_out(one.name, facts[one.name], telling, against, attacks),
+            against_base=against_base(one, telling),
             same_kernel_as=tuple(other for other in names if other in same.get(one.name, ())),
+            patches=patches_of(one, known),
         )
         for one in strategies
     )
     return Result(
         seed=settings.seed,
-        workloads=settings.workloads,
+        workloads=settings.workloads + settings.faults,
+        faults=settings.faults,
         done=len(done),
         backends=settings.backends,
         platforms=dict(parts.platforms),
+        releases=dict(parts.releases),
+        version=settings.version,
         oracles=settings.oracles,
         strategies=results,
+        informational=settings.with_trait("informational"),
+        ranking=settings.with_trait("ranks"),
         cells=tuple(all_cells),
-        witnesses=with_culprits(all_witnesses, parts.culprits()),
+        kinds=tuple(all_kinds),
+        other_bugs=tuple(
+            _other_bug(one, backend, all_seen[baseline][backend], settings.oracles, texts)
+            for backend, some in bugs.items()
+            for one in some
+        ),
+        witnesses=explained(all_witnesses, parts.culprits(), parts.deciding()),
         controls=tuple(checks),
         conformance=tuple(all_conformance),
         reached=tuple(all_reached),
         operations=tuple(exercises(counts)),
         attacks=attacks,
+        mutants=mutants,
+        kill_rates=kill_rates(mutants),
         decision=decide(
             results,
-            all_cells,
+            telling,
             checks,
             attacks,
+            changed={
+                name: sum(
+                    cell.fail
+                    for cell in all_cells
+                    if cell.strategy == name and cell.oracle in settings.with_trait("ranks")
+                )
+                for name in names
+            },
             backends=settings.backends,
-            workloads=settings.workloads,
+            workloads=settings.workloads + settings.faults,
             done=len(done),
         ),
         timings=dict(parts.timings),
+    )
+
+
+def _said(witness: Witness, parts: Parts) -> dict[str, str]:
+    """Return by backend how the kernel complained of a witness, where it did."""
+    consoles = {
+        backend: parts.console(witness.strategy, backend, witness.number)
+        for backend in witness.backends
+    }
+    said = {backend: console.words(text) for backend, text in consoles.items() if text}
+    return {backend: line for backend, line in said.items() if line}
+
+
+def _sharing(cell: Cell, bugs: Iterable[Shared], seen: Seen, oracles: Sequence[str]) -> Cell:
+    """Return a cell with what of it is a bug that all have.
+
+    A workload that such a one crashes is none that the other oracles were to judge.
+    """
+    forgiven = [(bug, bug.forgiven.get(cell.strategy, frozenset())) for bug in bugs]
+    own = sum(len(numbers) for bug, numbers in forgiven if oracles[bug.column] == cell.oracle)
+    unknown = seen.unknown.get(oracles.index(cell.oracle), set())
+    hidden = sum(len(numbers & unknown) for bug, numbers in forgiven if bug.title)
+    if hidden:
+        cell = replace(cell, runs=cell.runs - hidden, unknown=cell.unknown - hidden)
+    return sharing(cell, own) if own else cell
+
+
+def _forgiven(bugs: Mapping[str, Iterable[Shared]], strategy: str) -> set[tuple[str, int, int]]:
+    return {
+        (backend, bug.column, number)
+        for backend, some in bugs.items()
+        for bug in some
+        for number in bug.forgiven.get(strategy, ())
+    }
+
+
+def _other_bug(
+    bug: Shared, backend: str, below: Seen, oracles: Sequence[str], texts: Mapping[int, str]
+) -> OtherBug:
+    least = min(bug.numbers, key=lambda number: (*size(texts[number]), number))
+    hidden = set().union(*bug.forgiven.values()).difference(bug.numbers)
+    return OtherBug(
+        oracle=oracles[bug.column],
+        backend=backend,
+        strategies=tuple(bug.forgiven),
+        count=len(bug.numbers),
+        hidden=len(hidden),
+        number=least,
+        text=texts[least],
+        evidence=below.fails[bug.column][least].evidence,
     )
 
 
@@ -163,12 +287,19 @@ def _in_order(
     )
 
 
-def with_culprits(
-    witnesses: Iterable[Witness], culprits: Mapping[tuple[str, int], str]
+def explained(
+    witnesses: Iterable[Witness],
+    culprits: Mapping[tuple[str, int], str],
+    deciding: Mapping[tuple[str, str], Deciding],
 ) -> tuple[Witness, ...]:
-    """Return the witnesses with who did it; `culprits` has that by strategy and number."""
+    """Return the witnesses with who did it, by strategy and number, and which lines decide."""
     return tuple(
-        replace(one, culprit=culprits.get((one.strategy, one.number), "")) for one in witnesses
+        replace(
+            one,
+            culprit=culprits.get((one.strategy, one.number), ""),
+            deciding=deciding.get((one.strategy, one.oracle)),
+        )
+        for one in witnesses
     )
 
 

@@ -21,17 +21,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from difftest import facts, findings, plugins, reached
+from difftest import facts, findings, judging, plugins, reached, shards, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
-from difftest.backends import running
+from difftest.backends import TakesFaults, running
 from difftest.backends.program import Boots
 from difftest.errors import RigError
+from difftest.kernels import source
+from difftest.kernels.series import name_in
+from difftest.mutants import mutants_of
 from difftest.progress import progress
+from difftest.result import MutantResult
+from difftest.settings import Mutants
 from difftest.store import Store
+from difftest.strategy import BASELINE
 from difftest.tally import Run, Tally
-from difftest.verdict import judge_safely
-from difftest.workload import codec, generate
+from difftest.workload import codec
 from difftest.workload.states import states_of
 
 if TYPE_CHECKING:
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from difftest.plugins import Plugins
     from difftest.result import Attack
     from difftest.settings import Settings
+    from difftest.shards import Shard
 
 T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -59,11 +65,12 @@ class Context:
 
 
 class Task(NamedTuple):
-    """One shard of one strategy on one backend: `length` workloads of the store."""
+    """One shard of one strategy on one backend: `length` workloads of the store from `first` on."""
 
     strategy: str
     backend: str
     shard: int
+    first: int
     length: int
 
 
@@ -85,7 +92,10 @@ def prepare(context: Context) -> dict[tuple[str, str], str]:
         backend = context.plugins.backend(name)
         for strategy in context.settings.compared():
             if (strategy.name, name) not in refused:
-                digests[strategy.name, name] = backend.prepare(facts.chain(strategy, known))
+                chain = facts.chain(strategy, known)
+                digests[strategy.name, name] = backend.prepare(chain)
+                if context.settings.faults and isinstance(backend, TakesFaults):
+                    backend.prepare_faults(chain)
     return digests
 
 
@@ -110,32 +120,33 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
     """
     timings = {}
     began = time.monotonic()
-    store.add_refusals(refusals(context))
-    digests = prepare(context)
-    for (strategy, backend), digest in digests.items():
-        store.add_kernel(strategy, backend, digest)
-    for backend in dict.fromkeys(backend for _, backend in digests):
-        if platform := context.plugins.backend(backend).platform():
-            store.add_platform(backend, platform)
+    digests = _prepare(context, store)
     timings["prepare"] = time.monotonic() - began
     with _workers(context, jobs, skip) as each:
         began = time.monotonic()
-        lengths = _draw(context.settings, store, each)
+        planned = _draw(context.settings, store, each)
         timings["generate"] = time.monotonic() - began
         began = time.monotonic()
         tasks = [
-            Task(strategy, backend, shard, length)
+            Task(strategy, backend, number, shard.first, shard.length)
             for strategy, backend in digests
-            for shard, length in enumerate(lengths)
-            if not store.has(strategy, backend, shard)
+            for number, shard in enumerate(planned)
+            if not store.has(strategy, backend, number)
         ]
         with progress("running workloads", sum(task.length for task in tasks), "run") as shown:
-            for done in each(play, tasks):
-                for number, text in done.consoles.items():
-                    store.add_console(done.tally.strategy, done.tally.backend, number, text)
-                store.add_tally(done.tally)
-                shown.add(len(done.tally.runs))
+            for wave in _waves(context.settings, tasks):
+                for done in each(play, wave):
+                    for number, text in done.consoles.items():
+                        store.add_console(done.tally.strategy, done.tally.backend, number, text)
+                    store.add_tally(done.tally)
+                    shown.add(len(done.tally.runs))
         timings["run"] = time.monotonic() - began
+        began = time.monotonic()
+        if context.settings.mutants is not Mutants.NONE:
+            _try_mutants(context, store, digests, each)
+            timings["mutants"] = time.monotonic() - began
+        if context.settings.mutants is Mutants.ONLY:
+            return timings
         began = time.monotonic()
         if context.settings.oracles:
             _attack(context, store, digests, each)
@@ -144,6 +155,54 @@ def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> 
         _shrink(store, each)
         timings["shrink"] = time.monotonic() - began
     return timings
+
+
+def _prepare(context: Context, store: Store) -> dict[tuple[str, str], str]:
+    """Prepare; the store gets what that came to, and on what things will run."""
+    store.add_refusals(refusals(context))
+    digests = prepare(context)
+    for (strategy, backend), digest in digests.items():
+        store.add_kernel(strategy, backend, digest)
+    for backend in dict.fromkeys(backend for _, backend in digests):
+        if platform := context.plugins.backend(backend).platform():
+            store.add_platform(backend, platform)
+        if isinstance(context.plugins.backend(backend), Boots):
+            store.add_release(backend, source.version(name_in(backend)))
+    return digests
+
+
+def _waves(settings: Settings, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Yield what may run together: what is compared with the baseline needs its outcomes stored."""
+    pairwise = bool(settings.with_trait("pairwise"))
+    for first in (True, False):
+        yield [task for task in tasks if (pairwise and task.strategy == BASELINE) is first]
+
+
+def _try_mutants(
+    context: Context,
+    store: Store,
+    digests: Mapping[tuple[str, str], str],
+    each: Callable[..., Iterator[Any]],
+) -> None:
+    """See that the store has what became of every mutant of the strategies."""
+    known = context.settings.known()
+    have = {(one.backend, one.name) for one in store.mutants()}
+    made = {key: mutants_of(known[key[0]], key[1]).values() for key in digests}
+    tasks = []
+    with progress("making mutants", sum(map(len, made.values())), "mutant") as shown:
+        for (_, backend), mutants in made.items():
+            here = {name: digest for (name, place), digest in digests.items() if place == backend}
+            # All of them, also those that the store has: which is the same as which is seen here.
+            for one in trial.ready(context, mutants, backend, here):
+                shown.add()
+                if isinstance(one, MutantResult):
+                    store.add_mutant(one)
+                elif (one.backend, one.mutant) not in have:
+                    tasks.append(one)
+    with progress("trying mutants", len(tasks), "mutant") as shown:
+        for result in each(trial.attempt, tasks):
+            store.add_mutant(result)
+            shown.add()
 
 
 def _shrink(store: Store, each: Callable[..., Iterator[Any]]) -> None:
@@ -174,48 +233,43 @@ def _attack(
             shown.add(1)
 
 
-def _draw(settings: Settings, store: Store, each: Callable[..., Iterator[Any]]) -> list[int]:
-    """See that the store has all workloads; return how many each shard has."""
+def _draw(settings: Settings, store: Store, each: Callable[..., Iterator[Any]]) -> list[Shard]:
+    """See that the store has all workloads; return the shards."""
     have = store.workloads()
-    firsts = range(0, settings.workloads, generate.SHARD)
-    counts = [min(generate.SHARD, settings.workloads - first) for first in firsts]
-    missing = [
-        (settings.seed, shard, counts[shard])
-        for shard, first in enumerate(firsts)
-        if first not in have
-    ]
-    with progress("drawing workloads", sum(count for *_, count in missing)) as shown:
-        for shard, texts in each(draw, missing):
-            store.add_workloads(firsts[shard], texts)
+    planned = shards.plan(settings.workloads, settings.faults)
+    missing = [(settings.seed, shard) for shard in planned if shard.first not in have]
+    with progress("drawing workloads", sum(shard.length for _, shard in missing)) as shown:
+        for first, texts in each(draw, missing):
+            store.add_workloads(first, texts)
             shown.add(len(texts))
-    return counts
+    return planned
 
 
-def draw(_: Context, task: tuple[int, int, int]) -> tuple[int, list[str]]:
-    """Draw a shard of workloads: (seed, shard, count) to (shard, texts)."""
-    seed, shard, count = task
-    return shard, [codec.to_text(workload) for workload in generate.shard(seed, shard, count)]
+def draw(_: Context, task: tuple[int, Shard]) -> tuple[int, list[str]]:
+    """Draw a shard of workloads for a seed; return the number of the first, and the texts."""
+    seed, shard = task
+    return shard.first, shard.draw(seed)
 
 
 def play(context: Context, task: Task) -> Done:
     """Run one shard and judge it."""
     known = context.settings.known()
     backend = context.plugins.backend(task.backend)
-    oracles = [context.plugins.oracle(name) for name in context.settings.oracles]
-    first = task.shard * generate.SHARD
+    judges = judging.judges(context, task.strategy, task.backend)
     with Store.open(context.directory) as store:
-        workloads = [codec.from_text(text) for text in store.texts(first, task.length)]
+        workloads = [codec.from_text(text) for text in store.texts(task.first, task.length)]
+        baseline = judging.baseline(store, task.strategy, task.backend, task.shard)
     runs = []
     with running(backend, facts.chain(known[task.strategy], known)) as runner:
         outcomes = list(runner.run(workloads))
-        consoles = {first + position: text for position, text in runner.consoles.items()}
+        consoles = {task.first + position: text for position, text in runner.consoles.items()}
     if len(outcomes) != len(workloads):
         raise RigError(
             f"backend {task.backend} gave {len(outcomes)} outcomes for {len(workloads)} workloads"
         )
     counts: Counter[reached.Key] = Counter()
-    for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True), first):
-        verdicts = tuple(judge_safely(oracle, workload, outcome) for oracle in oracles)
+    for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True), task.first):
+        verdicts = tuple(one(workload, outcome, baseline.get(number)) for one in judges)
         runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
         reached.count(workload, outcome, counts)
     tally = Tally(task.strategy, task.backend, task.shard, tuple(runs), dict(counts))

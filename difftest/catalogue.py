@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import shutil
 from itertools import zip_longest
@@ -13,26 +14,33 @@ from tabulate import tabulate
 
 from difftest import kernels
 from difftest.errors import UsageError
+from difftest.explore import scenario
+from difftest.facts import chain, facts_of
 from difftest.kernels import trees
+from difftest.rendering import patch_line
 from difftest.workload.codec import fields_of
+from difftest.workload.faults import SITES
 from difftest.workload.ops import OPS, Op
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
+    from difftest.workload.faults import Site
 
 
 def listing(plugins: Plugins) -> str:
     """Return all there is, in sections, a line each."""
     sections = {
-        "strategies": [(one.name, one.claim) for one in plugins.strategies.values()],
+        "strategies": [(one.name, _claim(one)) for one in plugins.strategies.values()],
         "oracles": [(one.name, one.question) for one in plugins.oracles.values()],
         "reports": [(one.name, _first_line(one)) for one in plugins.reports.values()],
         "backends": [(one.name, _state(one)) for one in plugins.backends.values()],
         "operations": [(op.name, _first_line(op)) for op in OPS],
+        "scenarios": [(one.name, one.about) for one in scenario.bundled().values()],
+        "faults": [(one.name, one.about.partition("\n")[0]) for one in SITES.values()],
         "kernels": [
             (one.digest, f"{one.series} {one.flavour}: {', '.join(one.labels)}")
             for one in kernels.list_kernels()
@@ -46,16 +54,22 @@ def listing(plugins: Plugins) -> str:
 
 
 def description(plugins: Plugins, name: str) -> str:
-    """Return all that is known of one strategy, oracle, report, backend or operation."""
+    """Return all that is known of one strategy, oracle, report, backend, operation or fault."""
     if name in plugins.strategies:
-        return "\n".join(_strategy(plugins.strategies[name]))
+        return "\n".join(_strategy(plugins.strategies[name], plugins.strategies))
     ops = {op.name: op for op in OPS}
     if name in ops:
         return _operation(ops[name])
+    if name in SITES:
+        return _site(SITES[name])
+    scenarios = scenario.bundled()
+    if name in scenarios:
+        return f"{name}: {scenarios[name].about}\n\n{scenario.to_text(scenarios[name])}"
     for kind in (plugins.oracles, plugins.reports, plugins.backends):
         if name in kind:
             return f"{name}\n\n{inspect.getdoc(type(kind[name])) or '(it says nothing)'}\n"
-    known = [*plugins.strategies, *plugins.oracles, *plugins.reports, *plugins.backends, *ops]
+    known = [*plugins.strategies, *plugins.oracles, *plugins.reports, *plugins.backends]
+    known += [*ops, *scenarios, *SITES]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UsageError(f"nothing is called {name!r}: {hint}`difftest list` lists all there is")
@@ -76,9 +90,11 @@ def kernels_listing() -> str:
     ]
     headers = ("kernel", "series", "flavour", "for", "size", "built")
     none = "no kernel is built yet: `difftest kernel build` builds them all"
-    tables = [tabulate(rows, headers, tablefmt="plain") if rows else none]
+    # As they are: 5.10 is no number, nor is a digest of digits.
+    plain = functools.partial(tabulate, tablefmt="plain", disable_numparse=True)
+    tables = [plain(rows, headers) if rows else none]
     if own := trees.listing():
-        tables.append(tabulate(own, ("tree", "version", "commit", "repository"), tablefmt="plain"))
+        tables.append(plain(own, ("tree", "version", "commit", "repository")))
     return "\n\n".join(tables) + "\n"
 
 
@@ -87,21 +103,50 @@ def _operation(op: type[Op]) -> str:
     return f"{words}\n\n{inspect.getdoc(op)}\n"
 
 
-def _strategy(one: Strategy) -> Iterator[str]:
-    facts = {
+def _site(site: Site) -> str:
+    errors = "\n".join(f"fault site={site.name} call=… error={error}" for error in site.errors)
+    return f"{errors}\n\n{site.about}\n"
+
+
+def _claim(one: Strategy) -> str:
+    gaps = [f"not for {series}: {why}" for series, why in one.does_not_apply.items()]
+    return " ".join([one.claim, *(f"({gap})" for gap in gaps)])
+
+
+def _strategy(one: Strategy, known: Mapping[str, Strategy]) -> Iterator[str]:
+    rows = {
         "claim": one.claim,
         "changes": one.function,
         "see": one.reference,
         "weakness": one.weakness,
+        "history": one.history,
         "stands on": one.base or "",
+        "its patch": patch_line(facts := facts_of(one, known)),
+        "applies to": ", ".join(_applied(one, known, facts.series)),
     }
+    rows |= {f"not for {series}": why for series, why in one.does_not_apply.items()}
     yield one.name
     yield ""
-    yield tabulate([row for row in facts.items() if row[1]], tablefmt="plain")
+    yield tabulate([row for row in rows.items() if row[1]], tablefmt="plain")
     for series, patch in one.kernel_patches.items():
         yield ""
-        yield from _side_by_side(f"kernel {series}", patch, "model", one.model_patch)
+        yield from _side_by_side(
+            f"kernel {series}", patch, f"model of {series}", one.model_patch_for(series)
+        )
     yield ""
+
+
+def _applied(one: Strategy, known: Mapping[str, Strategy], series: Sequence[str]) -> Iterator[str]:
+    """Yield the series that take a strategy's patches without fuzz, and those that do not.
+
+    Nothing is said of one whose source is not here.
+    """
+    for name in series:
+        links = chain(one, known)
+        patches = [kernels.Patch(link.name, link.kernel_patches[name]) for link in links]
+        why = kernels.misfit(name, patches)
+        if why is not None:
+            yield f"{name} (it does not: {' '.join(why.split())})" if why else f"{name} exactly"
 
 
 def _side_by_side(left: str, patch: str, right: str, other: str | None) -> Iterator[str]:

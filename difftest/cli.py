@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from difftest import catalogue, conform, coverage, doctor, kernels, plugins, session
+from difftest import catalogue, conform, coverage, doctor, kernels, kills, plugins, session
 from difftest import replay as replaying
 from difftest import selftest as selftesting
-from difftest.errors import DifftestError
+from difftest.errors import DifftestError, PluginError
+from difftest.explore import command as exploring
 from difftest.facts import MODEL
 from difftest.kernels import trees
+from difftest.settings import Mutants
 from difftest.strategy import BASELINE
 from difftest.workload import codec
 
@@ -82,13 +84,17 @@ _format = click.option(
     multiple=True,
     metavar="NAME",
     default=("table",),
-    help="What to print: table, markdown, json (repeatable).",
+    help="What to print: table, markdown, html, lkml (a mail), json (repeatable).",
 )
 
 
 _workloads = click.option(
     "--workloads", type=click.IntRange(min=1), default=2000, show_default=True,
     help="How many random workloads each strategy meets on each backend.",
+)  # fmt: skip
+_faults = click.option(
+    "--faults", type=click.IntRange(min=0), default=1000, show_default=True,
+    help="How many workloads with faults besides: calls inside the kernel that fail.",
 )  # fmt: skip
 _seed = click.option(
     "--seed", type=_Number(0, "random", lambda: secrets.randbelow(1_000_000)),
@@ -128,10 +134,12 @@ def cli() -> None:
 @_backend
 @_oracle
 @_workloads
+@_faults
 @_seed
 @_jobs
 @_format
 @_output
+@click.option("--mutants", is_flag=True, help="Try mutants of the strategies, and say how many.")
 @_skip
 def run(
     strategies: tuple[str, ...],
@@ -139,17 +147,20 @@ def run(
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     workloads: int,
+    faults: int,
     seed: int,
     jobs: int,
     formats: tuple[str, ...],
     output: Path,
+    mutants: bool,  # noqa: FBT001 - click passes it by keyword
     skip: tuple[str, ...],
 ) -> None:
     """Compare strategies, and decide.
 
     Without options: all bundled strategies, on the model and on Linux 6.1 under User-mode Linux
     (built on first use), judged by all oracles. Prints the comparison to standard output and
-    leaves the run with a Markdown report and the failing workloads in the output directory.
+    leaves the run with a Markdown and an HTML report and the failing workloads in the output
+    directory.
 
     Ctrl-C keeps what is done and reports it; the same command goes on from there.
 
@@ -158,7 +169,8 @@ def run(
     """
     loaded = plugins.load(skip)
     reports = [loaded.report(name) for name in formats]
-    asked = session.Request(strategies, patches, backends, oracles, workloads, seed)
+    wanted = Mutants.TOO if mutants else Mutants.NONE
+    asked = session.Request(strategies, patches, backends, oracles, workloads, seed, faults, wanted)
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()
@@ -172,6 +184,7 @@ def run(
 @_strategy
 @_backend
 @_workloads
+@_faults
 @_seed
 @_jobs
 @_output
@@ -181,6 +194,7 @@ def conform_(
     strategies: tuple[str, ...],
     backends: tuple[str, ...],
     workloads: int,
+    faults: int,
     seed: int,
     jobs: int,
     output: Path,
@@ -198,7 +212,7 @@ def conform_(
     """
     loaded = plugins.load(skip)
     places = (MODEL, *backends) if backends else ()
-    asked = session.Request(strategies, (), places, None, workloads, seed)
+    asked = session.Request(strategies, (), places, None, workloads, seed, faults)
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
         result = running.report()
@@ -207,6 +221,60 @@ def conform_(
         click.echo(running.conformance(result), nl=False)
     _say_where(running, result, interrupted=interrupted)
     sys.exit(conform.status(result))
+
+
+@cli.command("mutants")
+@_strategy
+@_patch
+@_backend
+@_oracle
+@_workloads
+@_faults
+@_seed
+@_jobs
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+    help="What to print.",
+)  # fmt: skip
+@_output
+@_skip
+def mutants_(
+    strategies: tuple[str, ...],
+    patches: tuple[Path, ...],
+    backends: tuple[str, ...],
+    oracles: tuple[str, ...],
+    workloads: int,
+    faults: int,
+    seed: int,
+    jobs: int,
+    form: str,
+    output: Path,
+    skip: tuple[str, ...],
+) -> None:
+    """Weaken the patches of strategies, and see whether the oracles notice.
+
+    Each mutant is a patch with one edit: an added line left out, a removed one kept, two added
+    lines swapped, an added condition negated. It meets the same workloads as its original, on the
+    model and on each backend that is named, until an oracle tells it from that: it is killed.
+    A survivor is equivalent, for which mutants.toml in the strategy's folder can give the reason,
+    or shows what the oracles do not see.
+
+    Exit status: 0 all were killed, or are explained; 1 some survived; 2 bad usage, a reason that
+    does not hold, the rig failed, or some are unknown; 130 interrupted.
+    """
+    loaded = plugins.load(skip)
+    names = [BASELINE, *strategies] if strategies or patches else ()
+    asked = session.Request(
+        tuple(names), patches, (MODEL, *backends), oracles, workloads, seed, faults, Mutants.ONLY
+    )
+    with session.begin(loaded, asked, output, skip) as running:
+        interrupted = running.run(jobs)
+        result = running.report()
+    click.echo(kills.encode(result) if form == "json" else kills.render(result), nl=False)
+    _say_where(running, result, interrupted=interrupted)
+    if wrong := kills.stale(result.mutants):
+        raise PluginError("\n".join(wrong))
+    sys.exit(kills.status(result.mutants))
 
 
 def _say_where(running: session.Session, result: Result, *, interrupted: bool) -> None:
@@ -282,6 +350,71 @@ def replay(
         for one in replays:
             click.echo(f"\nConsole of {one.strategy} on {one.backend}:\n{one.console}", nl=False)
     sys.exit(int(any(one.failed for one in replays)))
+
+
+@cli.command("explore")
+@click.argument("names", metavar="[SCENARIO|FILE]...", nargs=-1)
+@_strategy
+@click.option(
+    "--series", default=kernels.DEFAULT, show_default=True, help="The kernel series of the model."
+)
+@click.option(
+    "--preemptions", type=click.IntRange(min=0), metavar="K",
+    help="At most K switches away from a thread that could go on in its operation; without it, any "
+    "number. With it, no order is left out as equivalent.",
+)  # fmt: skip
+@click.option(
+    "--max-states", "states", type=click.IntRange(min=1), default=200_000, show_default=True,
+    help="Where to cut off.",
+)  # fmt: skip
+@click.option(
+    "--no-reduction", is_flag=True, help="Leave no order out: slower, the same final states."
+)
+@click.option(
+    "--replay", "schedules", multiple=True, type=click.File(encoding="utf-8"), metavar="FILE",
+    help="Play a schedule that was left as a witness, step by step (repeatable).",
+)  # fmt: skip
+@_jobs
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("runs/explore"),
+    show_default=True, help="Where to leave a witness of each violation.",
+)  # fmt: skip
+@_skip
+def explore_(
+    names: tuple[str, ...],
+    strategies: tuple[str, ...],
+    series: str,
+    preemptions: int | None,
+    states: int,
+    no_reduction: bool,  # noqa: FBT001 - click passes it by keyword
+    schedules: tuple[Any, ...],
+    jobs: int,
+    output: Path,
+    skip: tuple[str, ...],
+) -> None:
+    """Try every interleaving of small scenarios on the model.
+
+    A scenario has threads that run operations side by side. Bundled ones are named in `difftest
+    list`; a file has the text of one. Without any: all bundled ones. Without --strategy: all. A
+    violation leaves a witness: a workload that `difftest replay` plays on kernels, too, or, where
+    it takes a preemption that no workload can make, a schedule for --replay.
+
+    Exit status: 0 no strategy violates anything; 1 one does; 2 bad usage, or the rig failed;
+    130 interrupted. What was cut off is no violation, and no proof either.
+    """
+    asked = exploring.Request(
+        names, strategies, series, preemptions, states, not no_reduction, jobs, output
+    )
+    loaded = plugins.load(skip)
+    if schedules:
+        read = [(one.name, one.read()) for one in schedules]
+        outcome = exploring.replay(loaded, asked, read)
+    else:
+        outcome = exploring.run(loaded, asked)
+    click.echo(outcome.text, nl=False)
+    if outcome.interrupted:
+        sys.exit(INTERRUPTED)
+    sys.exit(int(outcome.violated))
 
 
 @cli.command()

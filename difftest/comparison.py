@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec.structs import replace
+
 from difftest.outcome import Ending
-from difftest.result import Cell, Control, Reached, Witness
+from difftest.result import ENOUGH, Cell, Control, Kind, Reached, Witness, upper_bound
+from difftest.shared import Seen
 from difftest.verdict import Value
 from difftest.workload.codec import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from difftest.result import Conformance
     from difftest.strategy import Strategy
@@ -39,59 +42,118 @@ def runs_of(tallies: Iterable[Tally]) -> dict[str, dict[int, Run]]:
     return {backend: dict(sorted(runs[backend].items())) for backend in sorted(runs)}
 
 
-def upper_bound(n: int) -> float:
-    """Return the exact 95 % upper bound of a rate that gave nothing in `n` > 0 trials."""
-    return float(1 - 0.05 ** (1 / n))
+def cells(
+    strategy: str,
+    runs: Runs,
+    backends: Iterable[str],
+    oracles: Sequence[str],
+    blind: Callable[[str, str, str], str] = lambda *_: "",
+) -> list[Cell]:
+    """Count verdicts, a cell for each of `backends` and each oracle.
 
-
-def cells(strategy: str, runs: Runs, backends: Iterable[str], oracles: Sequence[str]) -> list[Cell]:
-    """Count verdicts, a cell for each of `backends` and each oracle."""
+    `blind(oracle, strategy, backend)` says why there is nothing to judge in a cell, or "".
+    """
     return [
-        _cell(strategy, backend, oracle, column, runs.get(backend, {}))
+        _cell(
+            strategy,
+            backend,
+            oracle,
+            column,
+            runs.get(backend, {}),
+            blind(oracle, strategy, backend),
+        )
         for backend in backends
         for column, oracle in enumerate(oracles)
     ]
 
 
-def _cell(strategy: str, backend: str, oracle: str, column: int, runs: Mapping[int, Run]) -> Cell:
+def _cell(
+    strategy: str,
+    backend: str,
+    oracle: str,
+    column: int,
+    runs: Mapping[int, Run],
+    unseen: str,
+) -> Cell:
     played = [run for run in runs.values() if run.outcome.ending is not Ending.UNPLAYED]
     verdicts = [run.verdicts[column] for run in played]
     count = Counter(verdict.value for verdict in verdicts)
     unknown = (verdict.evidence for verdict in verdicts if verdict.value is Value.UNKNOWN)
-    reached = count[Value.PASS] + count[Value.FAIL]
-    clean = reached and not count[Value.FAIL]
-    return Cell(
-        strategy=strategy,
-        backend=backend,
-        oracle=oracle,
-        runs=len(verdicts),
-        reached=reached,
-        passed=count[Value.PASS],
-        fail=count[Value.FAIL],
-        unknown=count[Value.UNKNOWN],
-        upper_bound=upper_bound(reached) if clean else None,
-        causes=tuple(dict.fromkeys(unknown))[:EXAMPLES],
+    reached = sum(one.reached for one in verdicts if one.value is not Value.UNKNOWN)
+    return sharing(
+        Cell(
+            strategy=strategy,
+            backend=backend,
+            oracle=oracle,
+            verdict=Value.UNKNOWN,
+            runs=len(verdicts),
+            reached=reached,
+            passed=count[Value.PASS],
+            fail=count[Value.FAIL],
+            shared=0,
+            unknown=count[Value.UNKNOWN],
+            upper_bound=None,
+            causes=() if unseen else tuple(dict.fromkeys(unknown))[:EXAMPLES],
+            unseen=unseen,
+        ),
+        0,
     )
+
+
+def sharing(cell: Cell, count: int) -> Cell:
+    """Return a cell of which so many failures are those that all have, with verdict and bound."""
+    reached, fail = cell.reached - count, cell.fail - count
+    verdict = Value.PASS if reached >= ENOUGH else Value.UNKNOWN
+    return replace(
+        cell,
+        shared=count,
+        verdict=Value.FAIL if fail else verdict,
+        upper_bound=upper_bound(reached) if reached and not fail else None,
+    )
+
+
+def kinds(strategy: str, runs: Runs, backends: Iterable[str], oracles: Sequence[str]) -> list[Kind]:
+    """Count what oracles tell apart, by backend and oracle, kinds by name."""
+    found = []
+    for backend in backends:
+        for column, oracle in enumerate(oracles):
+            verdicts = [run.verdicts[column] for run in runs.get(backend, {}).values()]
+            reached = Counter(kind for one in verdicts for kind in one.kinds)
+            failed = Counter(
+                kind for one in verdicts if one.value is Value.FAIL for kind in one.kinds
+            )
+            found += [
+                Kind(strategy, backend, oracle, kind, reached[kind], failed[kind])
+                for kind in sorted(reached)
+            ]
+    return found
+
+
+def seen_of(runs: Runs) -> dict[str, Seen]:
+    """Return what of the runs of a strategy did not pass, by backend."""
+    return {backend: Seen.of(some) for backend, some in runs.items()}
 
 
 def witnesses(
     strategy: str,
-    runs: Runs,
+    seen: Mapping[str, Seen],
     backends: Sequence[str],
     oracles: Sequence[str],
     texts: Mapping[int, str],
+    forgiven: Container[tuple[str, int, int]] = (),
 ) -> list[Witness]:
     """Return the smallest failing workload for each oracle that the strategy fails.
 
-    One that fails wherever this oracle fails at all is better than one that does so only on some
-    backends: it shows the same thing in the model and in kernels.
+    What is `forgiven`, by backend, place of the oracle and number, does not count. One that fails
+    wherever this oracle fails at all is better than one that does so only on some backends: it
+    shows the same thing in the model and in kernels.
     """
     found = []
     for column, oracle in enumerate(oracles):
         failing: dict[int, list[str]] = {}
         for backend in backends:
-            for number, run in runs.get(backend, {}).items():
-                if run.verdicts[column].value is Value.FAIL:
+            for number in seen.get(backend, Seen()).fails.get(column, {}):
+                if (backend, column, number) not in forgiven:
                     failing.setdefault(number, []).append(backend)
         if not failing:
             continue
@@ -112,7 +174,7 @@ def witnesses(
                 number=least,
                 text=texts[least],
                 shrunk=False,
-                evidence=runs[failing[least][0]][least].verdicts[column].evidence,
+                evidence=seen[failing[least][0]].fails[column][least].evidence,
             )
         )
     return found
@@ -166,8 +228,10 @@ def _agreement(conformance: Sequence[Conformance]) -> Control:
 def _caught(cell: Cell) -> Control:
     if not cell.reached:
         holds, detail = None, f"none of {cell.runs} workloads could be judged"
-    elif cell.fail:
-        holds, detail = True, f"caught in {cell.fail} of {cell.reached} workloads"
+    elif cell.fail > cell.shared:
+        holds, detail = True, f"caught in {cell.fail - cell.shared} of {cell.reached} workloads"
     else:
         holds, detail = False, f"not caught in any of {cell.reached} workloads"
+        if cell.shared:
+            detail += f" (in {cell.shared} by a bug that all have)"
     return Control(f"{cell.strategy} fails {cell.oracle} on {cell.backend}", holds, detail)

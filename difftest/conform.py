@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from difftest import replay
-from difftest.comparison import upper_bound
 from difftest.conformance import seen_fields
 from difftest.facts import is_model, misfit, model_for
 from difftest.findings import outcomes_of
 from difftest.parting import sentence
 from difftest.reached import TABLES, rows, summary
 from difftest.rendering import disagreement_command, introduction, listing, origin, percent
+from difftest.result import upper_bound
 from difftest.workload import codec
 
 if TYPE_CHECKING:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Coverage: which lines of the kernel functions under test the workloads execute, by gcov."""
+"""Coverage: which lines of the kernel functions under test the workloads execute."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 import tomllib
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from importlib import resources
 from pathlib import Path
@@ -17,35 +15,25 @@ import msgspec
 from tabulate import tabulate
 
 from difftest import facts, kernels
-from difftest.backends.uml import UmlBackend
-from difftest.errors import BuildError, RigError, UsageError
+from difftest.errors import BuildError, UsageError
+from difftest.gcov import FILES, CountingBackend
 from difftest.kernels import tree
-from difftest.kernels.series import known, name_in, patches_for
+from difftest.kernels.series import known, patches_for
 from difftest.outcome import Record
 from difftest.progress import progress
 from difftest.result import Full
 from difftest.strategy import BASELINE
-from difftest.toolchain import CommandError, run
 from difftest.workload import generate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from difftest.backends.channel import Channel
-    from difftest.backends.guest import Machine
-    from difftest.backends.program import Program
+    from difftest.gcov import Counts
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
-    from difftest.workload.workload import Workload
 
 AIM = 0.95
 """Of the lines that can be reached. All of them would make every new kernel line a failure."""
-
-FILES = ("mm/shmem.c", "mm/userfaultfd.c")
-"""What GCOV counts."""
-
-#: How often each line ran, by file; lines that hold no code are not in it.
-Counts = dict[str, dict[int, int]]
 
 
 class Unreached(Record, frozen=True, forbid_unknown_fields=True):
@@ -110,51 +98,14 @@ class Coverage(Full, frozen=True):
         return self.share >= AIM and all(one.executed == one.lines for one in self.added)
 
 
-@dataclass(frozen=True, slots=True)
-class _Counting:
-    """A machine whose guests leave their counts below a directory."""
-
-    machine: Machine
-    counts: Path
-
-    @property
-    def silence(self) -> float:
-        return self.machine.silence
-
-    def channel(self, texts: list[str]) -> Channel:
-        return self.machine.channel(texts)
-
-    def command(self, channel: Channel) -> Sequence[str | Path]:
-        return ("env", f"GCOV_PREFIX={self.counts}", *self.machine.command(channel))
-
-    def command_for(self, program: Program) -> Sequence[str | Path]:
-        return ("env", f"GCOV_PREFIX={self.counts}", *self.machine.command_for(program))
-
-
-class _CountingBackend(UmlBackend):
-    def __init__(self, series: kernels.Series, counts: Path) -> None:
-        super().__init__(series, kernels.GCOV)
-        self._counts = counts
-
-    def count(self, chain: Sequence[Strategy], workloads: Sequence[Workload]) -> Counts:
-        """Run workloads and return how often lines ran."""
-        with self.runner(chain) as runner:
-            for _ in runner.run(workloads):
-                pass
-        return _read(self._kernel(chain).linux.parent, self._counts)
-
-    def _machine(self, kernel: kernels.Kernel, initrd: Path) -> Machine:
-        return _Counting(super()._machine(kernel, initrd), self._counts)
-
-
 def measure(
     plugins: Plugins, backend: str, strategies: Sequence[Strategy], workloads: int, seed: int
 ) -> Coverage:
     """Count lines while workloads run on strategies. Raises UsageError for a stale reason."""
-    series = known().get(name_in(backend)) if backend.startswith("uml:") else None
-    if series is None or not kernels.GCOV.fits(series.name):
-        able = ", ".join(f"uml:{one}" for one in known() if kernels.GCOV.fits(one))
-        raise UsageError(f"coverage cannot be measured on {backend}: only on {able}")
+    able = {f"uml:{name}": one for name, one in known().items() if kernels.GCOV.fits(name)}
+    series = able.get(backend)
+    if series is None:
+        raise UsageError(f"coverage cannot be measured on {backend}: only on {', '.join(able)}")
     reach = _reach(series.name)
     source = kernels.fetch(series.name)
     original = {file: (source / file).read_text(encoding="utf-8").splitlines() for file in FILES}
@@ -169,7 +120,7 @@ def measure(
         for strategy in strategies:
             chain = facts.chain(strategy, plugins.strategies)
             with tempfile.TemporaryDirectory(prefix="difftest-gcov-") as folder:
-                ready = _CountingBackend(series, Path(folder))
+                ready = CountingBackend(series, Path(folder))
                 ready.prepare(chain)
                 counts = ready.count(chain, drawn)
             shown.add(len(drawn))
@@ -185,44 +136,6 @@ def measure(
 def _reach(series: str) -> Reach:
     file = resources.files("difftest.kernels") / "reach" / f"{series}.toml"
     return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Reach)
-
-
-class _GcovLine(msgspec.Struct):
-    line_number: int
-    count: int
-
-
-class _GcovFile(msgspec.Struct):
-    file: str
-    lines: list[_GcovLine]
-
-
-class _Gcov(msgspec.Struct):
-    files: list[_GcovFile]
-
-
-def _read(notes: Path, data: Path) -> Counts:
-    """Read what guests left in `data`; `notes` holds what the compiler said of the lines."""
-    counts: Counts = {}
-    for file in FILES:
-        name = str(Path(file).with_suffix(".gcda"))
-        found = list(data.rglob(name))
-        if len(found) != 1:
-            raise RigError(f"the guests left {len(found)} files {name}: expected one")
-        shutil.copy2(notes / f"{found[0].stem}.gcno", found[0].parent)
-        try:
-            text = run(["gcov", "--json-format", "--stdout", found[0].name], where=found[0].parent)
-            report = msgspec.json.decode(text, type=_Gcov)
-        except (CommandError, msgspec.MsgspecError) as error:
-            raise RigError(f"gcov cannot read what the guests left: {error}") from error
-        lines: dict[int, int] = {}
-        for one in report.files:
-            if one.file.endswith(f"/{file}"):
-                # A function that is inlined in two places has its lines twice.
-                for line in one.lines:
-                    lines[line.line_number] = lines.get(line.line_number, 0) + line.count
-        counts[file] = lines
-    return counts
 
 
 def _patched(
@@ -286,7 +199,7 @@ def _functions(
     reach: Reach, original: Mapping[str, list[str]], counts: Counts
 ) -> tuple[Function, ...]:
     places = {
-        name: _place(name, file, original[file])
+        name: _compiled(name, file, original[file], counts[file])
         for file, names in reach.functions.items()
         for name in names
     }
@@ -320,8 +233,6 @@ def _function(
     reasons: Mapping[tuple[str, int], str],
 ) -> Function:
     own = {number: counts[number] for number in sorted(counts) if _holds(place, number)}
-    if not own:
-        raise BuildError(f"the compiler left no code for {name} of {place.file}")
     missing = tuple(
         Line(number, lines[number - 1].strip(), reasons.get((place.file, number), ""))
         for number, count in own.items()
@@ -336,15 +247,28 @@ def _holds(place: _Place, number: int) -> bool:
     return place.first <= number <= place.last
 
 
-def _place(name: str, file: str, lines: list[str]) -> _Place:
-    """Find a definition as kernel style has it: it begins and ends in the first column."""
+def _compiled(name: str, file: str, lines: list[str], counts: Mapping[int, int]) -> _Place:
+    """Return the definition that was compiled: a configuration may choose among several."""
+    found = list(_definitions(name, file, lines))
+    if not found:
+        raise UsageError(f"reach: there is no function {name} in {file} of this series")
+    compiled = [place for place in found if any(_holds(place, number) for number in counts)]
+    if len(compiled) != 1:
+        raise BuildError(
+            f"the compiler left code for {len(compiled)} definitions of {name} in {file}: "
+            "expected one"
+        )
+    return compiled[0]
+
+
+def _definitions(name: str, file: str, lines: list[str]) -> Iterator[_Place]:
+    """Find definitions as kernel style has them: they begin and end in the first column."""
     head = re.compile(rf"^\w.*\b{re.escape(name)}\(")
     for first, line in enumerate(lines):
         if head.match(line):
             opened = next(i for i in range(first, len(lines)) if lines[i].endswith((";", "{")))
             if lines[opened] == "{":  # else a declaration
-                return _Place(file, first + 1, lines.index("}", opened) + 1)
-    raise UsageError(f"reach: there is no function {name} in {file} of this series")
+                yield _Place(file, first + 1, lines.index("}", opened) + 1)
 
 
 def _block(entry: Unreached, place: _Place, lines: list[str]) -> list[int]:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
 from difftest.comparison import AGREEMENT
 from difftest.facts import is_model, misfit
@@ -14,9 +15,13 @@ from difftest.severity import sentences
 from difftest.strategy import BASELINE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from difftest.result import Attack, Cell, Control, StrategyResult
+
+
+#: The smaller, the better: see `_rank`.
+Rank: TypeAlias = tuple[int, int, int, int, int]
 
 
 def decide(
@@ -28,11 +33,13 @@ def decide(
     backends: Sequence[str],
     workloads: int,
     done: int,
+    changed: Mapping[str, int] = MappingProxyType({}),
 ) -> Decision:
     """Choose among the strategies that are not ruled out.
 
-    First come those that ran on all kernels of the run, then fewer deleted assertions, patches
-    for more series, fewer changed lines. Nothing is recommended if that leaves a tie, if no
+    First come those that ran on all kernels of the run, then those that change nothing where the
+    baseline was right (`changed` counts runs in which one does), then fewer deleted assertions,
+    patches for more series, fewer changed lines. Nothing is recommended if that leaves a tie, if no
     workload was shown to reach the bug, or if a known-bad strategy could not be judged; if a
     control fails, the run is void.
     """
@@ -42,16 +49,20 @@ def decide(
         advice = "Correct the model, the oracles or the workloads first: nothing else here counts."
         return Decision(None, "; ".join(failed), (advice,), (), severity)
     passed = (one for one in strategies if not one.ruled_out)
-    fit = sorted(passed, key=lambda one: _rank(one, backends))
+    ranks = {one.name: _rank(one, backends, changed) for one in strategies}
+    fit = sorted(passed, key=lambda one: ranks[one.name])
     order = tuple(one.name for one in fit)
     unjudged = _unjudged(strategies, cells, attacks)
-    if doubts := _doubts(strategies, cells, controls, fit, unjudged, backends):
+    if doubts := _doubts(strategies, cells, controls, fit, unjudged, ranks):
         return Decision(None, "", tuple(doubts), order, severity)
     best = fit[0]
     reasons = [_passed(best, cells, backends)]
+    if changed.get(best.name):
+        reasons.append(f"It {_changes(changed[best.name])}.")
     if best.patch.assertions_removed:
         reasons.append(f"It {_deletion(best)}.")
     reasons += _limits(best, controls, backends)
+    reasons += _blind(best, cells)
     if done < workloads:
         reasons.append(
             f"The run is not complete: {done} of {workloads} workloads were run everywhere."
@@ -60,18 +71,19 @@ def decide(
         reasons.append(
             f"{BASELINE} is not part of this run: that its workloads reach the bug is not shown."
         )
-    reasons += [_behind(one, best, backends) for one in fit[1:]]
+    reasons += [_behind(one, best, backends, ranks, changed) for one in fit[1:]]
     reasons += [
         f"{name} was left out: it failed nothing, but evidence is missing." for name in unjudged
     ]
     return Decision(best.name, "", tuple(reasons), order, severity)
 
 
-def _rank(one: StrategyResult, backends: Sequence[str]) -> tuple[int, int, int, int]:
+def _rank(one: StrategyResult, backends: Sequence[str], changed: Mapping[str, int]) -> Rank:
     """The smaller, the better: what was not shown, what is given up, what it costs."""
     patch = one.patch
     return (
         len(_untried(one, backends)),
+        changed.get(one.name, 0),
         len(patch.assertions_removed),
         -len(patch.series),
         patch.added + patch.removed,
@@ -103,7 +115,7 @@ def _doubts(
     controls: Sequence[Control],
     fit: Sequence[StrategyResult],
     unjudged: Sequence[str],
-    backends: Sequence[str],
+    ranks: Mapping[str, Rank],
 ) -> list[str]:
     """Say why nobody can decide, and what would help; [] if the first of `fit` can be taken."""
     doubts = [
@@ -122,7 +134,7 @@ def _doubts(
     if not fit:
         doubts.append(_nothing_left(strategies, unjudged))
         return doubts
-    tied = [one for one in fit if _rank(one, backends) == _rank(fit[0], backends)]
+    tied = [one for one in fit if ranks[one.name] == ranks[fit[0].name]]
     if len(tied) > 1:
         doubts.append(_tie(tied))
     return doubts
@@ -191,19 +203,40 @@ def _deletion(one: StrategyResult) -> str:
     )
 
 
-def _behind(one: StrategyResult, best: StrategyResult, backends: Sequence[str]) -> str:
+def _changes(count: int) -> str:
+    return f"changes results where {BASELINE} was right, in {count} runs (see what it changes)"
+
+
+def _blind(best: StrategyResult, cells: Sequence[Cell]) -> list[str]:
+    """Say what could not be seen at all on a backend that the best one ran on."""
+    return [
+        f"Not judged on {cell.backend}: {cell.oracle} ({cell.unseen})."
+        for cell in cells
+        if cell.strategy == best.name and cell.unseen and cell.runs
+    ]
+
+
+def _behind(
+    one: StrategyResult,
+    best: StrategyResult,
+    backends: Sequence[str],
+    ranks: Mapping[str, Rank],
+    changed: Mapping[str, int],
+) -> str:
     """Say why one that passed as well is not the best: the first thing in which it is behind."""
-    mine, its = _rank(one, backends), _rank(best, backends)
-    if mine[0] != its[0]:
-        return f"{one.name} passed as well but was not run on {listing(_untried(one, backends))}."
-    if mine[1] != its[1]:
-        return f"{one.name} passed as well but {_deletion(one)}."
-    if mine[2] != its[2]:
-        return (
-            f"{one.name} passed as well but has patches for fewer kernel series "
-            f"({-mine[2]} against {-its[2]})."
-        )
-    return (
-        f"{one.name} passed as well but changes more lines ({mine[3]} against {its[3]}), "
-        "with as many assertions and kernel series."
-    )
+    mine, its = ranks[one.name], ranks[best.name]
+    match next(place for place, (a, b) in enumerate(zip(mine, its, strict=True)) if a != b):
+        case 0:
+            why = f"was not run on {listing(_untried(one, backends))}"
+        case 1:
+            why = _changes(changed[one.name])
+        case 2:
+            why = _deletion(one)
+        case 3:
+            why = f"has patches for fewer kernel series ({-mine[3]} against {-its[3]})"
+        case _:
+            why = (
+                f"changes more lines ({mine[4]} against {its[4]}), with as many assertions and "
+                "kernel series"
+            )
+    return f"{one.name} passed as well but {why}."

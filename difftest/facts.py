@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from unidiff.patch import PatchSet
 
 from difftest.errors import PluginError
-from difftest.kernels.series import DEFAULT, patches_for
+from difftest.functions import touched
+from difftest.kernels.series import DEFAULT, name_in, patches_for
 from difftest.patching import touched_files
-from difftest.result import PatchFacts
+from difftest.result import Patch, PatchFacts
 from difftest.strategy import BASELINE
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def facts_of(
         patches = [(link.name, link.kernel_patches[newest]) for link in links]
     else:
         patches = [(link.name, link.model_patch or "") for link in links]
+    places = touched(sets := [PatchSet(text) for _, text in patches])
     files = [path for name, text in patches for path in touched_files(text, f"strategy {name}")]
-    sets = [PatchSet(text) for _, text in patches]
     return PatchFacts(
         series=tuple(by_age),
         model=model,
@@ -74,7 +75,40 @@ def facts_of(
         added=sum(patch.added for patch in sets),
         removed=sum(patch.removed for patch in sets),
         assertions_removed=_assertions_removed(sets),
+        functions=places.functions,
+        locking=places.locking,
+        returns=places.returns,
+        nameless=places.nameless,
+        does_not_apply={one: why for link in links for one, why in link.does_not_apply.items()},
     )
+
+
+def patches_of(strategy: Strategy, known: Mapping[str, Strategy]) -> tuple[Patch, ...]:
+    """Return the text of a strategy's patches, and of those it stands on, for each target.
+
+    Targets come from the newest series to the oldest, then the models. Raises as `chain` does.
+    """
+    links = chain(strategy, known)
+    found: dict[str, dict[str, str]] = {}
+    for link in links:
+        texts = {series: text for series, text in link.kernel_patches.items() if text}
+        texts |= {MODEL: link.model_patch} if link.model_patch else {}
+        texts |= {model_of(one): text for one, text in link.series_model_patches.items()}
+        for target, text in texts.items():
+            found.setdefault(target, {})[link.name] = text
+    targets = sorted(found, key=lambda one: (not is_model(one), _age(one)), reverse=True)
+    return tuple(
+        Patch(name, target, text)
+        for target in targets
+        for name, text in found[target].items()
+        if strategy.name in found[target]
+    )
+
+
+def applied(kernels: Iterable[str]) -> tuple[str, ...]:
+    """Return the series and trees of backends whose kernels were made: patches fit them exactly."""
+    found = {name_in(backend) for backend in kernels if not is_model(backend)} - {""}
+    return tuple(sorted(found, key=_age))
 
 
 def model_of(series: str) -> str:
@@ -98,11 +132,13 @@ def misfit(name: str, facts: PatchFacts, backend: str) -> str:
     """
     if name == BASELINE:
         return ""
+    series = patches_for(backend) or (DEFAULT if is_model(backend) else "")
+    if series in facts.does_not_apply:
+        return facts.does_not_apply[series]
     if backend in facts.refused:
         return facts.refused[backend]
     if is_model(backend):
         return "" if facts.model else "no model patch"
-    series = patches_for(backend)
     if series and series not in facts.series:
         return f"no patch for {series}"
     return ""

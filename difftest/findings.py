@@ -15,7 +15,8 @@ from difftest.facts import model_for
 from difftest.outcome import Outcome, Record
 from difftest.rendering import disagreement_file, listing, origin, witness_file
 from difftest.shrinking import smallest
-from difftest.verdict import Value, judge_safely
+from difftest.strategy import BASELINE
+from difftest.verdict import Pairwise, Value, judge_safely
 from difftest.workload import codec
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from difftest.plugins import Plugins
     from difftest.result import Conformance, Disagreement, Result, Witness
     from difftest.settings import Settings
-    from difftest.verdict import Oracle
+    from difftest.verdict import AnyOracle
     from difftest.workload.workload import Workload
 
 
@@ -73,7 +74,13 @@ def shrunk_witness(witness: Witness, shrunk: Mapping[Finding, Shrunk]) -> Witnes
     less = shrunk.get(_failure(witness))
     if less is None:
         return witness
-    return msgspec.structs.replace(witness, text=less.text, shrunk=True, evidence=less.evidence)
+    return msgspec.structs.replace(
+        witness,
+        text=less.text,
+        shrunk=True,
+        evidence=less.evidence,
+        outcomes=dict(zip(less.finding.backends, less.outcomes, strict=True)),
+    )
 
 
 def shrunk_conformance(one: Conformance, shrunk: Mapping[Finding, Shrunk]) -> Conformance:
@@ -140,26 +147,45 @@ def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
             stack.enter_context(running(plugins.backend(name), chain)) for name in finding.backends
         ]
 
+        below: list[Runner] = []
+        if isinstance(oracle, Pairwise):
+            chain = facts.chain(known[BASELINE], known)
+            below = [
+                stack.enter_context(running(plugins.backend(name), chain))
+                for name in finding.backends
+            ]
+
         def fails(workloads: Sequence[Workload]) -> list[bool]:
             if oracle:
-                return _fail(oracle, runners, workloads)
+                return _fail(oracle, runners, below, workloads)
             return _disagree(finding, runners, settings.unseen, workloads)
 
         least = smallest(codec.from_text(finding.text), fails)
         outcomes = tuple(outcome for runner in runners for outcome in runner.run([least]))
-    evidence = judge_safely(oracle, least, outcomes[0]).evidence if oracle else ""
+        base = next(below[0].run([least])) if below else None
+    evidence = judge_safely(oracle, least, outcomes[0], base).evidence if oracle else ""
     return Shrunk(finding, codec.to_text(least), outcomes, evidence)
 
 
-def _fail(oracle: Oracle, runners: Sequence[Runner], workloads: Sequence[Workload]) -> list[bool]:
-    """Say which workloads fail everywhere; those that passed somewhere need not run elsewhere."""
+def _fail(
+    oracle: AnyOracle,
+    runners: Sequence[Runner],
+    below: Sequence[Runner],
+    workloads: Sequence[Workload],
+) -> list[bool]:
+    """Say which workloads fail everywhere; those that passed somewhere need not run elsewhere.
+
+    `below` runs the baseline on the same backends, for an oracle that compares.
+    """
     left = dict(enumerate(workloads))
-    for runner in runners:
-        seen = zip(left.items(), runner.run(list(left.values())), strict=True)
+    for place, runner in enumerate(runners):
+        some = list(left.values())
+        bases = list(below[place].run(some)) if below else [None] * len(some)
+        seen = zip(left.items(), runner.run(some), bases, strict=True)
         left = {
             number: workload
-            for (number, workload), outcome in seen
-            if judge_safely(oracle, workload, outcome).value is Value.FAIL
+            for (number, workload), outcome, base in seen
+            if judge_safely(oracle, workload, outcome, base).value is Value.FAIL
         }
         if not left:
             break

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from difftest.backends import Backend
     from difftest.report import Report
     from difftest.strategy import Strategy
-    from difftest.verdict import Oracle
+    from difftest.verdict import AnyOracle
 
 PROJECT = "difftest"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -26,7 +26,7 @@ def difftest_strategies() -> Sequence[Strategy]:
 
 
 @hookspec
-def difftest_oracles() -> Sequence[Oracle]:
+def difftest_oracles() -> Sequence[AnyOracle]:
     """Return the oracles that a plugin adds, in the order of their columns."""
     raise NotImplementedError
 

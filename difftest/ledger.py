@@ -17,7 +17,7 @@ from difftest.workload.limits import HPAGE_SIZE, PAGE_SIZE
 from difftest.workload.workload import Kind, Map, Workload, tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MIXTURE = -1
 """The tag of a page that was copied from two pages of different tags."""
@@ -28,12 +28,18 @@ class Book:
     """A file: its size in pages, and the tags of the pages that it has.
 
     `limited`: its pages are blocks of the mount. `charged`: memory is committed for each.
+    `reclaimed` are those of its pages that were to be reclaimed since they were filled.
     """
 
     size: int
     limited: bool = False
     charged: bool = True
     pages: dict[int, int] = field(default_factory=dict)
+    reclaimed: set[int] = field(default_factory=set)
+
+    def fill(self, page: int, tag: int) -> None:
+        self.pages[page] = tag
+        self.reclaimed.discard(page)
 
 
 @dataclass(slots=True)
@@ -42,8 +48,9 @@ class Mapping:
 
     `own` holds the tags of private pages that it has, by page; None for a page of the file.
     `present` are the pages with a page-table entry, `doubtful` those that may have one: their
-    entry may have been taken away, and no document says whether. `protected` are those that were
-    filled for write-protection while it is on. `scarce`: nobody has reserved its huge pages.
+    entry may have been taken away, and no document says whether. `reclaimed` are private pages
+    that were to be reclaimed since they were filled. `protected` are those that were filled for
+    write-protection while it is on. `scarce`: nobody has reserved its huge pages.
     """
 
     book: Book | None
@@ -53,6 +60,7 @@ class Mapping:
     own: dict[int, int | None] = field(default_factory=dict)
     present: set[int] = field(default_factory=set)
     doubtful: set[int] = field(default_factory=set)
+    reclaimed: set[int] = field(default_factory=set)
     protected: set[int] = field(default_factory=set)
     size: int = PAGE_SIZE
     scarce: bool = False
@@ -86,6 +94,7 @@ class Mapping:
         self.own.pop(page, None)
         self.doubtful.discard(page)
         self.present.add(page)
+        self.reclaimed.discard(page)
         if protect:
             self.protected.add(page)
         else:
@@ -108,36 +117,79 @@ class Mapping:
 
     def page_out(self, page: int) -> None:
         """Reclaim a page: one of a file loses its entry, that of a private one leads to swap."""
+        if page not in self.present | self.doubtful:
+            return
+        if not self.is_of_file(page):
+            self.reclaimed.add(page)
+            return
+        self.doubt(page)
+        if self.book:
+            self.book.reclaimed.add(self.offset + page)
+
+    def was_reclaimed(self, page: int) -> bool:
+        """Whether what is mapped at a page was to be reclaimed since it was filled."""
         if self.is_of_file(page):
-            self.doubt(page)
+            return self.book is not None and self.offset + page in self.book.reclaimed
+        return page in self.reclaimed
+
+
+Filling = ops.Copying | ops.CopyWp | ops.Zeropage | ops.Continue
+
+#: What is checked before anything is charged or allocated for a page.
+_BEFORE = frozenset((EAGAIN, EBADF, EINTR, EINVAL, ENOENT))
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A page that a copy, zeropage or continue comes to, for the last time.
 
-    `page` counts from the start of its range. `reasons` are the errno values with which the
-    documentation lets it fail here; `barred` those that must keep it from filling the page.
-    `size` is that of the page.
-    `retried`: it stopped here before. `installed`: the operation says that it put the page there.
+    `op` is the operation; `page` counts from the start of its range. `reasons` are the errno values
+    with which the documentation lets it fail here; `barred` those that must keep it from filling
+    the page. `retried`: it stopped here before. `installed`: it says that it put the page there.
+    `mapping` is what was mapped there; `room`: by what files hold there is space for the page, and
+    no other copy is in flight that a block may be kept for; `full`: the mount has no block left.
+    `kept`: it says that it put the page there because a fault made the callee say so, which had
+    done nothing. `injected`: a fault has made the operation fail somewhere. `size` is that of the
+    page.
     """
 
     at: str
+    op: Filling
+    mapping: Mapping
     page: int
     reasons: frozenset[int]
     barred: frozenset[int]
     retried: bool
     installed: bool
+    room: bool
+    full: bool
+    kept: bool = False
+    injected: bool = False
     size: int = PAGE_SIZE
+
+    @property
+    def entered(self) -> bool:
+        """Whether the kernel came as far as to charge or allocate something for the page."""
+        return not self.barred & _BEFORE
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """An operation that returned; the ledger is as it should be after it. Last of its events."""
+    """An operation that returned; the ledger is as it should be after it. Last of its events.
+
+    `used` blocks are in use by what was reported, `blocks` by what files hold, `kept` of those by
+    what was never to be reclaimed; `stopped`: a copy is. `full`: the file that it is to write to
+    may be refused another page.
+    """
 
     at: str
     op: ops.Op
     step: Step
+    used: int
+    blocks: int
+    kept: int
+    stopped: bool
+    full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +206,6 @@ class Removal:
         if self.start % mapping.size:
             return range(0)
         return range(self.start // mapping.size, min(self.end // mapping.size, mapping.pages))
-
-
-Filling = ops.Copying | ops.CopyWp | ops.Zeropage | ops.Continue
 
 
 @dataclass(slots=True)
@@ -178,6 +227,10 @@ class Flight:
     """The source pages that nobody filled, which are read as zeros."""
     source_gone: bool = False
     killed: bool = False
+    injected: set[int] = field(default_factory=set)
+    """The errno values of faults that hit in it."""
+    kept: set[int] = field(default_factory=set)
+    """The pages of which a callee said that they are in place, and did nothing."""
 
     @property
     def letters(self) -> str:
@@ -190,10 +243,36 @@ class Flight:
 
     def page_of_stop(self, stop: int) -> int:
         """Return the page that it is about to fill when it stops for that time, from 0."""
-        missing = [number for number, letter in enumerate(self.letters) if letter == "M"]
+        missing = self.missing
         if stop >= len(missing):
             raise LookupError(f"step {self.at} stopped more often than its source has pages for")
         return max(0, missing[stop] + 1 - len(self.needed_for(0)))
+
+    @property
+    def missing(self) -> list[int]:
+        """The source pages at which it stops, if it comes so far."""
+        pages = [page for page in range(self.op.pages) if not self.at_risk(page)]
+        read = {source for page in pages for source in self.needed_for(page)}
+        return [n for n, letter in enumerate(self.letters) if letter == "M" and n in read]
+
+    def retried(self) -> int:
+        """Return the page that it comes to for the second time.
+
+        That is where it stopped; but it comes again, and does not stop, where nobody fills the
+        source. Raises LookupError if it cannot be told which one.
+        """
+        pages = [self.page] if self.page == self.stopped_at else []
+        for page in range(self.page + len(pages), self.op.pages):
+            seen = self.needed_for(page - 1) if page else ()
+            if any(source in self.zeros and source not in seen for source in self.needed_for(page)):
+                pages.append(page)
+        if len(pages) != 1:
+            raise LookupError(f"step {self.at}: which page a callee kept cannot be told")
+        return pages[0]
+
+    def at_risk(self, page: int) -> bool:
+        """Whether it came to a page with one that was kept before: it reads no source then."""
+        return page - 1 in self.kept
 
     def tag(self, page: int) -> int:
         """Return what it fills a page with."""
@@ -203,6 +282,31 @@ class Flight:
         if len(zeros) > 1:
             return MIXTURE
         return 0 if True in zeros else tag_of(self.ordinal, page)
+
+
+_last: tuple[Workload, Outcome, Ledger, tuple[Attempt | Returned, ...]] | None = None
+
+
+def follow(workload: Workload, outcome: Outcome) -> tuple[Ledger, tuple[Attempt | Returned, ...]]:
+    """Return a ledger that has walked to the end, and the events on the way.
+
+    Oracles ask one after another for the same outcome: the last answer is kept, and not to be
+    changed. Raises LookupError as `walk` does.
+    """
+    global _last  # noqa: PLW0603 - it depends on the arguments alone
+    if _last is None or _last[0] is not workload or _last[1] is not outcome:
+        ledger = Ledger(workload, outcome)
+        _last = workload, outcome, ledger, tuple(ledger.walk())
+    return _last[2], _last[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A page, counted from the start of a flight's range, that it came to with one kept before."""
+
+    flight: Flight
+    page: int
+    mapping: Mapping
 
 
 class Ledger:
@@ -226,6 +330,8 @@ class Ledger:
         self._limit: int | None = None
         self.used = 0
         """Blocks in use, as last reported, and the pages installed since."""
+        self.suspects: list[Suspect] = []
+        """Pages that may hold what was meant for another one."""
 
     def _mapping(self, one: Map) -> Mapping:
         book = self.files[one.file] if one.kind.of_file else None
@@ -244,15 +350,67 @@ class Ledger:
         return sum(len(book.pages) for book in (*self.files, self.filler) if book.limited)
 
     @property
+    def reclaimed(self) -> int:
+        """Return how many blocks of the mount a wrong fix may have lost: they were reclaimed."""
+        return sum(len(book.reclaimed & book.pages.keys()) for book in self.files if book.limited)
+
+    @property
     def in_flight(self) -> bool:
         """Whether a copy is stopped."""
         return bool(self._flights)
 
-    def full(self, book: Book) -> bool:
-        """Whether a file may be refused another page."""
+    def full(self, book: Book, own: Flight | None = None) -> bool:
+        """Whether a file may be refused another page, by the copy `own` if it asks for one.
+
+        A fix may keep memory committed for each copy that is stopped, as it may keep a block.
+        """
         if book.limited and self.used >= self.workload.blocks:
             return True
-        return book.charged and self._limit is not None and self._committed() >= self._limit
+        if not book.charged or self._limit is None:
+            return False
+        kept = sum(one is not own and one.stops > 0 for one in self._flights.values())
+        return self._committed() + kept >= self._limit
+
+    def has_room(self, book: Book) -> bool:
+        """Whether a file may have another page by what all of them hold.
+
+        What the kernel counts, `full` goes by; and a fix may count a page more for each copy that
+        is stopped.
+        """
+        if book.limited and self.blocks >= self.workload.blocks:
+            return False
+        return not book.charged or self._limit is None or self._committed() < self._limit
+
+    def interrupted(self) -> tuple[str, ops.Op] | None:
+        """Return what a kernel that crashed was in, and its place, after `walk`.
+
+        A copy that goes on is meant by its own place, whoever lets it go on.
+        """
+        at = self._interrupted()
+        return (at, self._ops[at][1]) if at else None
+
+    def _interrupted(self) -> str:
+        seen = {one.at for one in self._outcome.trace}
+        following = ""
+        for at in self._ops:
+            window = at.rpartition(".")[0]
+            if at in seen or at in self._flights or (window and window not in seen):
+                continue
+            if window:
+                return at
+            following = at
+            break
+        # Nothing else begins while a copy is in its window: it goes on before what follows.
+        if copy := next((at for at in self._flights if isinstance(self._ops[at][1], ops.Copy)), ""):
+            return copy
+        if not following:
+            return next(iter(self._flights), "")
+        op = self._ops[following][1]
+        if isinstance(op, ops.Resume):
+            begins = [at for at, (_, op) in self._ops.items() if isinstance(op, ops.Begin)]
+            if begins[op.begin] in self._flights:
+                return begins[op.begin]
+        return following
 
     def _committed(self) -> int:
         return sum(len(book.pages) for book in (*self.files, self.filler))
@@ -271,7 +429,7 @@ class Ledger:
         if self._outcome.ending is Ending.FINISHED:
             self._check_complete()
             self._remove()
-        elif flight := self._resumed_last():
+        elif flight := self._flights.get(self._interrupted()):
             yield self._attempt(flight, flight.page, installed=False)
 
     def _check_complete(self) -> None:
@@ -280,22 +438,6 @@ class Ledger:
             window = at.rpartition(".")[0]
             if at not in seen and (not window or window in seen):
                 raise LookupError(f"the outcome has no result of step {at}")
-
-    def _resumed_last(self) -> Flight | None:
-        """Return the copy that a crashed kernel was in, if it had stopped before."""
-        seen = {one.at for one in self._outcome.trace}
-        for at, (_, op) in self._ops.items():
-            if at in seen or at in self._flights:
-                continue
-            window = at.rpartition(".")[0]
-            if isinstance(op, ops.Resume):
-                begins = [at for at, (_, op) in self._ops.items() if isinstance(op, ops.Begin)]
-                return self._flights.get(begins[op.begin])
-            if not window:
-                break
-            if window in seen:
-                return None
-        return next((one for one in self._flights.values() if isinstance(one.op, ops.Copy)), None)
 
     def _flight(self, at: str) -> Flight:
         if at not in self._flights:
@@ -315,6 +457,7 @@ class Ledger:
     def _stop(self, window: Window) -> Iterator[Attempt]:
         at, _, stop = window.at.rpartition(".")
         flight = self._flight(at)
+        self._enter_hits(flight, window.hits)
         page = flight.page_of_stop(int(stop))
         yield from self._fill_up_to(flight, page)
         flight.stopped_at = page
@@ -327,6 +470,7 @@ class Ledger:
         _, op = self._ops[step.at]
         if isinstance(op, Filling):
             flight = self._flight(step.at)
+            self._enter_hits(flight, step.hits)
             done = (step.copy or 0) // flight.size
             yield from self._fill_up_to(flight, min(done, op.pages))
             if flight.page < op.pages:
@@ -335,13 +479,49 @@ class Ledger:
         else:
             self._apply(step.at, op, step)
         self.used = step.used
-        yield Returned(step.at, op, step)
+        book = self._written_by(op)
+        yield Returned(
+            step.at,
+            op,
+            step,
+            self.used,
+            self.blocks,
+            kept=self.blocks - self.reclaimed,
+            stopped=self.in_flight,
+            full=book is not None and self.full(book),
+        )
+
+    def _written_by(self, op: ops.Op) -> Book | None:
+        match op:
+            case ops.Write():
+                return self.files[op.file]
+            case ops.Fill():
+                return self.filler
+            case _:
+                return None
+
+    def _enter_hits(self, flight: Flight, hits: Sequence[int]) -> None:
+        """Note which faults hit since the flight was last heard of."""
+        page = -1
+        for number in hits:
+            fault = self.workload.faults[number]
+            if fault.errno:
+                flight.injected.add(fault.errno)
+            else:
+                # As long as the page stays, each call comes in with it: one for each page.
+                page = flight.retried() if page < 0 else page + 1
+                flight.kept.add(page)
 
     def _fill_up_to(self, flight: Flight, end: int) -> Iterator[Attempt]:
         """Enter the pages before `end` as filled."""
         while flight.page < end:
             yield self._attempt(flight, flight.page, installed=True)
             mapping, page = self.maps[flight.op.map], flight.op.page + flight.page
+            if flight.page in flight.kept:
+                flight.page += 1
+                continue
+            if flight.at_risk(flight.page):
+                self.suspects.append(Suspect(flight, flight.page, mapping))
             mapping.fill(page, protect=isinstance(flight.op, ops.CopyWp))
             if isinstance(flight.op, ops.Continue):
                 mapping.own[page] = None
@@ -350,7 +530,7 @@ class Ledger:
             elif mapping.book:
                 index = mapping.offset + page
                 self.used += index not in mapping.book.pages and mapping.book.limited
-                mapping.book.pages[index] = flight.tag(flight.page)
+                mapping.book.fill(index, flight.tag(flight.page))
             flight.page += 1
 
     def _attempt(self, flight: Flight, number: int, *, installed: bool) -> Attempt:
@@ -379,10 +559,13 @@ class Ledger:
             or (fills_file and book is not None and index in book.pages),
         }
         reasons = {errno for errno, holds in barred.items() if holds}
-        possible = set(reasons)
+        possible = reasons | flight.injected
+        kept = number in flight.kept
+        if kept:
+            reasons = set()
         if page in mapping.doubtful:
             possible.add(EEXIST)
-        if mapping.scarce or (fills_file and book and self.full(book)):
+        if mapping.scarce or (fills_file and book and self.full(book, flight)):
             possible.add(ENOMEM)
         if isinstance(op, ops.Continue):
             # A kernel without UFFDIO_CONTINUE, or a page beyond the end of the file.
@@ -390,16 +573,22 @@ class Ledger:
         retried = number == flight.stopped_at
         return Attempt(
             flight.at,
+            op,
+            mapping,
             number,
             frozenset(possible),
             frozenset(reasons),
             retried,
             installed,
-            flight.size,
+            room=book is not None and len(self._flights) == 1 and self.has_room(book),
+            full=0 < self.workload.blocks <= self.used,
+            kept=kept,
+            injected=bool(flight.injected),
+            size=flight.size,
         )
 
     def _cannot_be_read(self, flight: Flight, number: int) -> bool:
-        if not isinstance(flight.op, ops.Copying):
+        if not isinstance(flight.op, ops.Copying) or flight.at_risk(number):
             return False
         holes = any(flight.letters[source] == "U" for source in flight.needed_for(number))
         return holes or flight.source_gone
@@ -453,10 +642,9 @@ class Ledger:
             case ops.RemapHugetlb():
                 self._remap_huge(op, step)
             case ops.Pageout():
-                mapping = self.maps[op.map]
-                small = mapping.size == PAGE_SIZE
-                for page in range(op.page, op.page + op.pages) if small else ():
-                    mapping.page_out(page)
+                # EINVAL: pages that are locked into memory, or huge, stay there.
+                for page in range(op.page, op.page + op.pages) if step.ret != -EINVAL else ():
+                    self.maps[op.map].page_out(page)
             case ops.Mremap() | ops.Mlock() | ops.Register() | ops.RegisterWp() | ops.Unregister():
                 if step.ret == 0:
                     self._change(self.maps[op.map], op)
@@ -492,13 +680,12 @@ class Ledger:
 
     def _close_source(self, copy: Flight) -> None:
         """Nobody fills the missing pages of a source any more, from where the copy stopped on."""
-        missing = [number for number, letter in enumerate(copy.letters) if letter == "M"]
-        copy.zeros.update(missing[max(0, copy.stops - 1) :])
+        copy.zeros.update(copy.missing[max(0, copy.stops - 1) :])
 
     def _enter(self, at: str, book: Book, first: int, ret: int) -> None:
         ordinal, _ = self._ops[at]
         for page in range(max(0, ret) // PAGE_SIZE):
-            book.pages[first + page] = tag_of(ordinal, page)
+            book.fill(first + page, tag_of(ordinal, page))
             book.size = max(book.size, first + page + 1)
 
     def _of(self, book: Book) -> Iterator[Mapping]:

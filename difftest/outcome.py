@@ -38,13 +38,15 @@ class Step(Record, frozen=True, tag="step"):
     `at` is its place: "2" at the top level, "2.0.1" for the second action in the first window of
     operation 2. `ret` is what the system call returned, a negative errno for a failure. `copy` is
     the `copy` (`zeropage`, `mapped`) field of the ioctl in bytes, or its negative errno; None where
-    the kernel did not write it. `used` counts the blocks in use right after.
+    the kernel did not write it. `used` counts the blocks in use right after. `hits` are the faults
+    of the workload, by number from 0, that hit since what stands before this in the trace.
     """
 
     at: str
     ret: int
     used: int
     copy: int | None = None
+    hits: tuple[int, ...] = ()
 
 
 class Window(Record, frozen=True, tag="window"):
@@ -55,6 +57,7 @@ class Window(Record, frozen=True, tag="window"):
 
     at: str
     used: int
+    hits: tuple[int, ...] = ()
 
 
 class File(Record, frozen=True):
@@ -83,8 +86,9 @@ class State(Record, frozen=True):
 
     `maps` has for each mapping None if it is unmapped, else for each of its pages the tag that
     memory holds there, or None where there is no page-table entry. `mlocked` counts the pages
-    that are mlocked, `swapped` the page-table entries whose page is in swap. Copies that were
-    still in flight have been resumed, and events read.
+    that are mlocked, `swapped` the page-table entries whose page is in swap, `unevictable` the
+    pages on the list of those that cannot be reclaimed; it and `mlocked` are 0 where nothing was
+    ever mlocked. Copies that were still in flight have been resumed, and events read.
 
     `protected` has for each mapping a character for each of its pages: "1" if its entry is
     write-protected by a userfaultfd, "m" if a marker of that is all there is, else "0"; nothing
@@ -97,6 +101,7 @@ class State(Record, frozen=True):
     maps: tuple[tuple[int | None, ...] | None, ...]
     mlocked: int = 0
     swapped: int = 0
+    unevictable: int = 0
     protected: tuple[str, ...] = ()
     huge: int = 0
     reserved: int = 0
@@ -106,10 +111,11 @@ class Outcome(Record, frozen=True):
     """All that was seen of one workload.
 
     `title` is the crash in one line, or the cause of any other ending but `finished`. `left`
-    counts blocks in use and `held` pages still allocated after everything was closed and
-    unmapped; both and `state` are None if the workload did not get there. `huge` and `reserved`
-    count the huge pages that the pool then lacks and the reservations that are still kept, where
-    a workload had to do with it.
+    counts blocks in use, `held` pages still allocated and `committed` pages of committed memory
+    more than before, after everything was closed and unmapped; they and `state` are None if the
+    workload did not get there. `hits` are the faults that hit after all that the trace has: in what
+    a kernel crashed in. `huge` and `reserved` count the huge pages that the pool lacks in the end
+    and the reservations that are still kept, where a workload had to do with it.
     """
 
     ending: Ending
@@ -118,6 +124,8 @@ class Outcome(Record, frozen=True):
     state: State | None = None
     left: int | None = None
     held: int | None = None
+    committed: int | None = None
+    hits: tuple[int, ...] = ()
     huge: int = 0
     reserved: int = 0
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from difftest.backends import Backend
     from difftest.report import Report
-    from difftest.verdict import Oracle
+    from difftest.verdict import AnyOracle
 
 
 class _Named(Protocol):
@@ -35,7 +35,9 @@ class Plugins:
     def __init__(self, manager: pluggy.PluginManager) -> None:
         hook = manager.hook
         self.strategies = _collect("strategy", Strategy, hook.difftest_strategies, manager)
-        self.oracles: dict[str, Oracle] = _collect("oracle", None, hook.difftest_oracles, manager)
+        self.oracles: dict[str, AnyOracle] = _collect(
+            "oracle", None, hook.difftest_oracles, manager
+        )
         self.reports: dict[str, Report] = _collect("report", None, hook.difftest_reports, manager)
         self.backends: dict[str, Backend] = _collect(
             "backend", None, hook.difftest_backends, manager
@@ -44,7 +46,7 @@ class Plugins:
     def strategy(self, name: str) -> Strategy:
         return _pick(self.strategies, "strategy", name)
 
-    def oracle(self, name: str) -> Oracle:
+    def oracle(self, name: str) -> AnyOracle:
         return _pick(self.oracles, "oracle", name)
 
     def report(self, name: str) -> Report:

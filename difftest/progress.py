@@ -56,3 +56,34 @@ def progress(
         shown = Progress(bar, total)
         yield shown
         shown.finish()
+
+
+class Counting:
+    """Counts without knowing how far; `tasks` of them in all are to end some time."""
+
+    def __init__(self, bar: tqdm[NoReturn], tasks: int) -> None:
+        self._bar = bar
+        self._tasks = tasks
+        self._ended = 0
+        self._of_ended = 0
+        bar.set_postfix_str(f"0 of {tasks} done")
+
+    def show(self, count: int) -> None:
+        """Show that those that go on have come to `count` together."""
+        self._bar.update(self._of_ended + count - self._bar.n)
+
+    def finished(self, count: int) -> None:
+        """Show that one more has ended, with `count`."""
+        self._ended += 1
+        self._of_ended += count
+        self._bar.set_postfix_str(f"{self._ended} of {self._tasks} done")
+        self.show(0)
+
+
+@contextlib.contextmanager
+def counting(title: str, tasks: int, unit: str) -> Iterator[Counting]:
+    """Show a step whose units nobody can count before."""
+    if not sys.stderr.isatty():
+        sys.stderr.write(f"{title}\n")
+    with tqdm(desc=title, unit=unit, file=sys.stderr, disable=None, leave=False) as bar:
+        yield Counting(bar, tasks)

@@ -30,7 +30,7 @@ DONE, PARTIAL, CRASHED = "done", "partial", "crashed"
 def count(workload: Workload, outcome: Outcome, counts: Counter[Key]) -> None:
     """Add what one outcome reached. What returned nothing counts only if the kernel crashed."""
     names = {at: op.name for at, op in workload.places()}
-    results = {one.at: _result(one) for one in outcome.trace if isinstance(one, Step)}
+    results = {one.at: came_to(one) for one in outcome.trace if isinstance(one, Step)}
     if outcome.ending is Ending.CRASHED:
         for one in outcome.trace:
             if isinstance(one, Window):
@@ -42,7 +42,7 @@ def count(workload: Workload, outcome: Outcome, counts: Counter[Key]) -> None:
             counts[names[at], True, results[copy]] += 1
 
 
-def _result(step: Step) -> str:
+def came_to(step: Step) -> str:
     """Return how an operation ended; one that filled some of its pages did so in part."""
     if step.ret >= 0:
         return DONE

@@ -7,8 +7,12 @@ import math
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from difftest.facts import misfit, model_for
+from difftest.facts import is_model, misfit, model_for
 from difftest.parting import sentence
+from difftest.result import ENOUGH, upper_bound
+from difftest.strategy import BASELINE
+from difftest.verdict import Value
+from difftest.workload.codec import SETUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
         Conformance,
         Decision,
         Disagreement,
+        Kind,
+        PatchFacts,
         Result,
         StrategyResult,
         Witness,
@@ -25,8 +31,10 @@ if TYPE_CHECKING:
 
 #: One line that explains the cells.
 LEGEND = (
-    "Cells: failures / workloads judged (95 % upper bound of the failure rate); "
-    "?n could not be judged."
+    "Cells: failures / workloads that could have shown one (95 % upper bound of the failure rate); "
+    f"?n could not be judged. UNKNOWN (n of m): only n of m reached it, and {ENOUGH} are the least "
+    "that say anything. +n more fail as the baseline and every fix do: another bug. "
+    "-: nothing to judge there."
 )
 
 
@@ -55,9 +63,15 @@ def listing(names: Iterable[str], word: str = "and") -> str:
 
 def cell_parts(cell: Cell) -> tuple[str, str, str]:
     """Return the count, the bound and the unknown of a cell; a part that says nothing is ""."""
-    count = f"{cell.fail}/{cell.reached}"
+    if cell.unseen:
+        return "-", "", ""
+    rest = f"?{cell.unknown}" if cell.unknown else ""
+    rest += f" +{cell.shared}" if cell.shared else ""
+    if cell.verdict is Value.UNKNOWN:
+        count = f"({cell.reached - cell.shared} of {cell.runs - cell.shared})"
+        return "UNKNOWN", count, rest.strip()
     bound = "" if cell.upper_bound is None else f"(<{percent(cell.upper_bound)})"
-    return count, bound, f"?{cell.unknown}" if cell.unknown else ""
+    return f"{cell.fail - cell.shared}/{cell.reached - cell.shared}", bound, rest.strip()
 
 
 def cell_text(cell: Cell) -> str:
@@ -83,6 +97,8 @@ def causes(result: Result, backend: str) -> list[str]:
     """Return the causes of UNKNOWN on a backend, each with the strategies that have it."""
     where: dict[str, dict[str, None]] = {}
     for cell in result.cells:
+        if cell.unseen and cell.backend == backend and cell.runs:
+            where.setdefault(f"{cell.oracle}: {cell.unseen}", {})[cell.strategy] = None
         for cause in cell.causes if cell.backend == backend else ():
             where.setdefault(cause or "no cause given", {})[cell.strategy] = None
     return [f"{cause} ({', '.join(names)})" for cause, names in where.items()]
@@ -95,20 +111,62 @@ def introduction(result: Result) -> str:
         f"{name} ({listing(result.platforms[name])})" if name in result.platforms else name
         for name in result.backends
     ]
-    return f"{fixes}, {result.workloads} workloads{done} on {listing(where)}, seed {result.seed}"
+    faults = f", {result.faults} of them with faults," if result.faults else ""
+    return (
+        f"{fixes}, {result.workloads} workloads{faults}{done} on {listing(where)}, "
+        f"seed {result.seed}"
+    )
+
+
+def ground(result: Result, backend: str) -> str:
+    """Return what a backend stands on: its kernel's version, and what it ran on."""
+    if is_model(backend):
+        return "simulated"
+    parts = [f"Linux {result.releases.get(backend, '(version not known)')}"]
+    return "; ".join([*parts, *result.platforms.get(backend, ())])
+
+
+def code(result: Result) -> str:
+    """Return the versions of the code that decided."""
+    words = result.version.split()
+    if len(words) != len(("difftest", "Hypothesis", "hash")):
+        return result.version
+    return f"{words[0]} (code {words[2]}), Hypothesis {words[1]}"
 
 
 def strategy_lines(result: Result) -> list[tuple[str, str]]:
     """Return what each strategy claims and how large it is, by its name."""
     lines = []
     for one in result.strategies:
-        facts = [f"+{one.patch.added} -{one.patch.removed} lines"] if one.patch.files else []
+        facts = [line] if (line := patch_line(one.patch)) else []
         if one.base:
             facts.append(f"on top of {one.base}")
         if one.same_kernel_as:
             facts.append(f"the same kernel as {listing(one.same_kernel_as)}")
         lines.append((one.name, f"{one.claim} ({'; '.join(facts)})" if facts else one.claim))
     return lines
+
+
+def patch_line(facts: PatchFacts) -> str:
+    """Return how large a patch is, what it changes, and what it fits; "" if it changes nothing."""
+    if not facts.files:
+        return ""
+    size = f"+{facts.added} -{facts.removed} lines"
+    if facts.functions:
+        size += f" in {listing(facts.functions)}"
+    parts = [size]
+    changed = {"locking": facts.locking, "return values": facts.returns}
+    for what, functions in changed.items():
+        if functions:
+            where = "" if functions == facts.functions else f" of {listing(functions)}"
+            parts.append(f"changes {what}{where}")
+    if facts.nameless:
+        parts.append(f"{facts.nameless} lines in functions that it does not name")
+    if facts.series:
+        parts.append(f"for {listing(facts.series)}")
+    if facts.applied:
+        parts.append(f"applied without fuzz to {listing(facts.applied)}")
+    return "; ".join(parts)
 
 
 def headline(decision: Decision) -> str:
@@ -130,7 +188,7 @@ def numbered(text: str) -> list[tuple[str, str]]:
     count: list[int] = []
     for line in text.splitlines():
         depth = (len(line) - len(line.lstrip(" "))) // 2
-        if depth == 0 and line.split(" ")[0] in {"mount", "file", "map"}:
+        if depth == 0 and line.split(" ")[0] in SETUP:
             lines.append(("", line))
             continue
         count = count[: depth + 1]
@@ -166,17 +224,18 @@ def disagreement_file(one: Conformance, suffix: str = ".workload") -> str:
 
 def command(witness: Witness, run: str) -> list[str]:
     """Return the command that replays a witness, in lines that a shell takes as one."""
-    return _replay(f"{run}/{witness_file(witness)}", witness.strategy, witness.backends)
+    return replay_command(f"{run}/{witness_file(witness)}", witness.strategy, witness.backends)
 
 
 def disagreement_command(one: Conformance, run: str) -> list[str]:
     """Return the command that replays a disagreement, in lines that a shell takes as one."""
-    return _replay(
+    return replay_command(
         f"{run}/{disagreement_file(one)}", one.strategy, (model_for(one.backend), one.backend)
     )
 
 
-def _replay(file: str, strategy: str, backends: Iterable[str]) -> list[str]:
+def replay_command(file: str, strategy: str, backends: Iterable[str]) -> list[str]:
+    """Return the command that replays a workload from a file, in lines as above."""
     options = ["--strategy", strategy]
     for backend in backends:
         options += ["--backend", backend]
@@ -185,11 +244,57 @@ def _replay(file: str, strategy: str, backends: Iterable[str]) -> list[str]:
 
 def leading(result: Result, strategy: str) -> tuple[Witness | None, list[Witness]]:
     """Return the smallest of a strategy's witnesses, and those of other oracles."""
-    found = [witness for witness in result.witnesses if witness.strategy == strategy]
+    found = [
+        witness
+        for witness in result.witnesses
+        if witness.strategy == strategy
+        and witness.oracle not in (*result.informational, *result.ranking)
+    ]
     if not found:
         return None, []
     least = min(found, key=lambda one: (len(one.text.splitlines()), len(one.text), one.number))
     return least, [witness for witness in found if witness is not least]
+
+
+def remarks(result: Result) -> list[str]:
+    """Return what was seen besides: failures that rule nothing out, and what oracles tell apart."""
+    lines = [
+        f"{cell.oracle} (for information): {cell.strategy} fails it on {cell.backend} in "
+        f"{cell.fail - cell.shared} of {cell.reached} workloads"
+        for cell in result.cells
+        if cell.oracle in result.informational and cell.fail > cell.shared
+    ]
+    for bug in result.other_bugs:
+        hidden = f", and {bug.hidden} that crash {BASELINE} before it shows" if bug.hidden else ""
+        lines.append(
+            f"another bug of the kernel that no fix here touches: {BASELINE} and every fix fail "
+            f"{bug.oracle} on {bug.backend} alike, in {bug.count} workloads{hidden}; the smallest "
+            f"is workload {bug.number}: {bug.evidence}"
+        )
+    return lines + _told_apart(result)
+
+
+def _told_apart(result: Result) -> list[str]:
+    """Say what oracles tell apart: of the first strategy all, of the others what they fail."""
+    groups: dict[tuple[str, str, str], list[Kind]] = {}
+    for kind in result.kinds:
+        if kind.fail or kind.strategy == result.strategies[0].name:
+            key = kind.oracle, kind.strategy, kind.backend
+            groups.setdefault(key, []).append(kind)
+    return [
+        f"{oracle}: {strategy} on {backend}: {'; '.join(_kind(result, one) for one in kinds)}"
+        for (oracle, strategy, backend), kinds in groups.items()
+    ]
+
+
+def _kind(result: Result, kind: Kind) -> str:
+    """Say how often one of the things that an oracle tells apart was seen, and how often bad."""
+    if kind.oracle in result.ranking:
+        return f"{kind.kind}, in {kind.fail} workloads"
+    if not kind.fail and kind.reached < ENOUGH:
+        return f"{kind.kind}: UNKNOWN, {kind.reached} workloads reached it"
+    bound = "" if kind.fail else f" (<{percent(upper_bound(kind.reached))})"
+    return f"{kind.kind}: {kind.fail} of {kind.reached}{bound}"
 
 
 def control_lines(result: Result) -> list[Line]:

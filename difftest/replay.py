@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
@@ -11,17 +10,19 @@ from tabulate import tabulate
 from difftest import facts
 from difftest.backends import running
 from difftest.conformance import disagreements
-from difftest.outcome import Ending, Outcome, Step, Window
-from difftest.verdict import Value, Verdict, judge_safely
-from difftest.workload.codec import SETUP, line_of, to_text
+from difftest.strategy import BASELINE
+from difftest.timeline import GOES_ON, Event, timeline
+from difftest.verdict import Pairwise, Traits, Value, Verdict, judge_safely
+from difftest.workload.codec import SETUP, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from difftest.backends import Backend
+    from difftest.outcome import Outcome
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
-    from difftest.verdict import Oracle
+    from difftest.verdict import AnyOracle
     from difftest.workload.workload import Workload
 
 _WIDTH = 46
@@ -52,7 +53,7 @@ def replay(
     workload: Workload,
     strategy: Strategy,
     backend: Backend,
-    oracles: Sequence[Oracle],
+    oracles: Sequence[AnyOracle],
 ) -> Replay:
     """Run a workload once. Raises what the backend raises when it is made ready."""
     chain = facts.chain(strategy, plugins.strategies)
@@ -60,53 +61,53 @@ def replay(
     with running(backend, chain) as runner:
         (outcome,) = runner.run([workload])
         console, culprit = runner.consoles.get(0, ""), runner.culprits.get(0, "")
-    verdicts = tuple((one.name, judge_safely(one, workload, outcome)) for one in oracles)
+    # As in a run: an oracle that lacks what it has to see is not asked.
+    asked = [one for one in oracles if not set(Traits.of(one).sees) & set(backend.unseen)]
+    base = baseline_of(plugins, workload, backend, asked)
+    verdicts = tuple((one.name, judge_safely(one, workload, outcome, base)) for one in asked)
     return Replay(strategy.name, backend.name, outcome, backend.unseen, verdicts, console, culprit)
 
 
-def timeline(workload: Workload, outcome: Outcome) -> Iterator[str]:
+def baseline_of(
+    plugins: Plugins, workload: Workload, backend: Backend, oracles: Sequence[AnyOracle]
+) -> Outcome | None:
+    """Return what the baseline does, if somebody is to compare with it."""
+    below = plugins.strategies.get(BASELINE)
+    if not below or not any(isinstance(one, Pairwise) for one in oracles):
+        return None
+    return replay(plugins, workload, below, backend, ()).outcome
+
+
+def told(workload: Workload, outcome: Outcome) -> Iterator[str]:
     """Tell an outcome step by step, windows marked, with the blocks in use after each step."""
-    ops = dict(workload.places())
-    blocks = workload.blocks
-    seen = {one.at: one for one in outcome.trace}
     for line in to_text(workload).splitlines():
         if line.split()[0] in SETUP:
             yield f"        {line}"
-    for one in outcome.trace:
-        if isinstance(one, Window):
-            copy = one.at.partition(".")[0]
-            if one.at.endswith(".0"):
-                yield _row(copy, line_of(ops[copy]), "stops, with no lock held")
-            yield _row(one.at, "| window", f"{one.used}/{blocks} blocks in use")
-            continue
-        bar = "|   " if "." in one.at else ""
-        again = "| " if not bar and f"{one.at}.0" in seen else ""
-        text = f"{again}goes on" if again else f"{bar}{line_of(ops[one.at])}"
-        yield _row(one.at, text, f"{_result(one)}  {one.used}/{blocks} blocks in use")
-    if outcome.ending is not Ending.FINISHED:
-        yield f"        *** {outcome.ending}: {outcome.title}"
-        return
-    left = f"{outcome.left} blocks and {outcome.held} pages left"
-    yield f"        everything closed, unmapped, deleted: {left}"
+    for row in timeline(workload, outcome):
+        used = f"{row.after}/{workload.blocks} blocks in use"
+        match row.event:
+            case Event.STOP:
+                if row.text != GOES_ON:
+                    yield _row(row.at.rpartition(".")[0], row.text, row.result)
+                yield _row(row.at, "| window", used)
+            case Event.STEP:
+                bar = "|   " if "." in row.at else "| " if row.text == GOES_ON else ""
+                yield _row(row.at, f"{bar}{row.text}", f"= {row.result:<8}  {used}")
+            case Event.END:
+                yield f"        {row.text}: {row.result}"
+            case _:
+                yield f"        *** {row.result}"
 
 
 def _row(at: str, text: str, result: str) -> str:
     return f"{at:>6}  {text:<{_WIDTH}} {result}"
 
 
-def _result(step: Step) -> str:
-    text = errno.errorcode.get(-step.ret, "") if step.ret < 0 else ""
-    text = text or str(step.ret)
-    if step.copy is not None and step.copy != step.ret:
-        text += f" (filled {step.copy})" if step.copy > 0 else f" (field {step.copy})"
-    return f"= {text:<8}"
-
-
 def render(workload: Workload, replays: Sequence[Replay]) -> str:
     """Return the replays of one workload as text, and where those of one strategy part."""
     lines: list[str] = []
     for one in replays:
-        lines += [f"{one.strategy} on {one.backend}:", *timeline(workload, one.outcome)]
+        lines += [f"{one.strategy} on {one.backend}:", *told(workload, one.outcome)]
         lines += [f"        who: {one.culprit}"] if one.culprit else []
         lines += [
             f"        {name}: {verdict.value.upper()}"

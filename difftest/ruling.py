@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from difftest.rendering import listing
+from difftest.result import ENOUGH
 from difftest.strategy import BASELINE
+from difftest.verdict import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +20,17 @@ if TYPE_CHECKING:
 #: The share of runs that an oracle may leave unjudged on a strategy that is to be recommended.
 #: The rig does fail now and then, but it must not hide more than a rare failure.
 UNKNOWN_LIMIT = 0.01
+#: How reasons begin that no failure, but only silence, is behind.
+MISSING = "Evidence is missing"
+
+
+def own(cell: Cell) -> int:
+    """Return the failures of a cell that are not those of the baseline and every fix alike."""
+    return cell.fail - cell.shared
 
 
 def fails(strategy: str, cells: Sequence[Cell]) -> bool:
-    return any(cell.fail for cell in cells if cell.strategy == strategy)
+    return any(own(cell) for cell in cells if cell.strategy == strategy)
 
 
 def crashes(strategy: str, attacks: Sequence[Attack]) -> list[Attack]:
@@ -39,10 +49,12 @@ def ruled_out(
     What could not be judged counts only where nothing failed. A kernel that crashed leaves most
     oracles without an answer, but then one of them has said FAIL; if none has, because the one
     that judges crashes is not part of the run, the crash is missing evidence like any other.
+    What the baseline and every fix fail alike is no reason, nor is what cannot be seen anywhere
+    on a backend: the decision names both.
     """
-    own = [cell for cell in cells if cell.strategy == strategy]
+    its = [cell for cell in cells if cell.strategy == strategy]
     reasons = [
-        _failure([cell for cell in own if cell.oracle == witness.oracle and cell.fail], witness)
+        _failure([cell for cell in its if cell.oracle == witness.oracle and own(cell)], witness)
         for witness in witnesses
         if witness.strategy == strategy
     ]
@@ -52,14 +64,14 @@ def ruled_out(
         for one in crashes(strategy, attacks)
     ]
     if not reasons:
-        reasons = _missing(facts, own)
+        reasons = _missing(facts, its)
     if strategy == BASELINE:
         reasons.insert(0, "It is the code before any fix.")
     return tuple(reasons)
 
 
 def _failure(failing: Sequence[Cell], witness: Witness) -> str:
-    counts = listing(f"{cell.fail} of {cell.reached} on {cell.backend}" for cell in failing)
+    counts = listing(f"{own(cell)} of {cell.reached} on {cell.backend}" for cell in failing)
     counts = counts.replace(" on ", " workloads on ", 1)
     least = f"the smallest is workload {witness.number}"
     if len(witness.backends) < len(failing):
@@ -67,23 +79,39 @@ def _failure(failing: Sequence[Cell], witness: Witness) -> str:
     return f"It fails {witness.oracle} in {counts}; {least}."
 
 
-def _missing(facts: PatchFacts, own: Sequence[Cell]) -> list[str]:
+def _missing(facts: PatchFacts, its: Sequence[Cell]) -> list[str]:
     """Say what stands in the way of judging a strategy that failed nothing."""
-    if not own:
+    if not its:
         series = f"for {listing(facts.series)}" if facts.series else "for no kernel"
-        return [f"Evidence is missing: it fits no backend of this run (its patches are {series})."]
+        return [f"{MISSING}: it fits no backend of this run (its patches are {series})."]
     reasons = [
-        f"Evidence is missing: it was not run on {backend}."
-        for backend in dict.fromkeys(cell.backend for cell in own if not cell.runs)
+        f"{MISSING}: it was not run on {backend}."
+        for backend in dict.fromkeys(cell.backend for cell in its if not cell.runs)
     ]
-    for cell in own:
+    for cell in its:
+        if cell.unseen:
+            continue
         if cell.unknown > UNKNOWN_LIMIT * cell.runs:
             cause = f" ({cell.causes[0]})" if cell.causes and cell.causes[0] else ""
             reasons.append(
-                f"Evidence is missing: {cell.oracle} could not judge {cell.unknown} of {cell.runs} "
+                f"{MISSING}: {cell.oracle} could not judge {cell.unknown} of {cell.runs} "
                 f"workloads on {cell.backend}{cause}."
             )
+        elif cell.verdict is Value.UNKNOWN and cell.runs:
+            reasons.append(
+                f"{MISSING}: {cell.reached} of {cell.runs} workloads on {cell.backend} "
+                f"reached what {cell.oracle} judges; {_more(cell)}."
+            )
     return reasons
+
+
+def _more(cell: Cell) -> str:
+    """Say how many workloads would do, at the rate so far, to two digits."""
+    if not cell.reached:
+        return f"at least {ENOUGH} have to"
+    count = math.ceil(ENOUGH * cell.runs / cell.reached)
+    scale = 10 ** max(0, len(str(count)) - 2)
+    return f"at least {ENOUGH} have to, of about {math.ceil(count / scale) * scale}"
 
 
 def against_base(strategy: Strategy, cells: Sequence[Cell]) -> str:
@@ -95,13 +123,13 @@ def against_base(strategy: Strategy, cells: Sequence[Cell]) -> str:
         return ""
     name, base = strategy.name, strategy.base
     below = [cell for cell in cells if cell.strategy == base]
-    own = [cell for cell in cells if cell.strategy == name]
+    above = [cell for cell in cells if cell.strategy == name]
     if not any(cell.runs for cell in below):
         return f"{name} stands on {base}, which was not run."
-    judged = {(cell.oracle, cell.backend) for cell in own if cell.reached}
-    unseen = {one.oracle for one in below if one.fail and (one.oracle, one.backend) not in judged}
-    before = list(dict.fromkeys(cell.oracle for cell in below if cell.fail))
-    after = list(dict.fromkeys(cell.oracle for cell in own if cell.fail))
+    judged = {(cell.oracle, cell.backend) for cell in above if cell.reached}
+    unseen = {one.oracle for one in below if own(one) and (one.oracle, one.backend) not in judged}
+    before = list(dict.fromkeys(cell.oracle for cell in below if own(cell)))
+    after = list(dict.fromkeys(cell.oracle for cell in above if own(cell)))
     parts = []
     if mended := [oracle for oracle in before if oracle not in after and oracle not in unseen]:
         parts.append(f"mends {listing(mended)}")

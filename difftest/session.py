@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,17 +18,20 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import difftest
-from difftest import campaign, conform, kernels
-from difftest.assemble import result_of, with_culprits
+from difftest import campaign, conform, kernels, kills
+from difftest.assemble import explained, result_of
+from difftest.deciding import deciding
 from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
 from difftest.inquiry import inquire
 from difftest.kernels.series import patches_for
+from difftest.mutants import patch_of
 from difftest.patching import touched_files
-from difftest.settings import settings_of
+from difftest.settings import Mutants, settings_of
 from difftest.store import Store, find_unfinished
 from difftest.strategy import Strategy
+from difftest.verdict import Traits
 from difftest.workload.states import STATES
 
 if TYPE_CHECKING:
@@ -37,14 +41,19 @@ if TYPE_CHECKING:
     from difftest.plugins import Plugins
     from difftest.report import Report
     from difftest.result import Result
-    from difftest.verdict import Oracle
+    from difftest.verdict import AnyOracle
+
+
+#: The reports that a run leaves in its directory.
+LEFT = ("markdown", "html")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the command line asks for; empty tuples mean all there is, or all by default.
 
-    Without `oracles` (None) nothing is judged: outcomes are compared, and that is all.
+    `faults` are workloads with faults, besides `workloads` without. Without `oracles` (None)
+    nothing is judged: outcomes are compared, and that is all.
     """
 
     strategies: tuple[str, ...]
@@ -53,6 +62,8 @@ class Request:
     oracles: tuple[str, ...] | None
     workloads: int
     seed: int
+    faults: int = 0
+    mutants: Mutants = Mutants.NONE
 
 
 def strategies_of(
@@ -90,7 +101,7 @@ def _of_patch(path: Path, plugins: Plugins, series: Sequence[str]) -> Strategy:
     )
 
 
-def oracles_of(plugins: Plugins, names: Sequence[str]) -> list[Oracle]:
+def oracles_of(plugins: Plugins, names: Sequence[str]) -> list[AnyOracle]:
     if not names:
         return list(plugins.oracles.values())
     return [plugins.oracle(name) for name in dict.fromkeys(names)]
@@ -152,21 +163,23 @@ class Session:
         return False
 
     def report(self) -> Result:
-        """Return the result of what is done; leave the Markdown report and the workloads.
+        """Return the result of what is done; leave the reports of LEFT and the workloads.
 
-        When all is done, debugging kernels are asked who did what the others only show.
+        When all is done, debugging kernels are asked who did what the others only show, and which
+        lines of a patch decide is tried.
         """
         result = result_of(self._store)
-        if self._store.finished:
+        if self._store.finished and self._context.settings.mutants is not Mutants.ONLY:
             plugins, known = self._context.plugins, self._context.settings.known()
             self._store.add_culprits(inquire(plugins, known, result.witnesses))
-            told = with_culprits(result.witnesses, self._store.culprits())
+            self._store.add_deciding(deciding(plugins, known, result.witnesses))
+            told = explained(result.witnesses, self._store.culprits(), self._store.deciding())
             result = replace(result, witnesses=told)
         for file, text in files(result, self._store.shrunk()).items():
             self._leave(file, text)
-        markdown = self._context.plugins.reports.get("markdown")
-        if markdown:
-            self._leave(f"report{markdown.suffix}", rendered(markdown, result, self.directory))
+        for name in LEFT:
+            if one := self._context.plugins.reports.get(name):
+                self._leave(f"report{one.suffix}", rendered(one, result, self.directory))
         return result
 
     def conformance(self, result: Result) -> str:
@@ -186,6 +199,10 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
     backends, left_out = backends_of(plugins, asked.backends)
     strategies = strategies_of(plugins, asked.strategies, asked.patches, backends)
     oracles = [] if asked.oracles is None else oracles_of(plugins, asked.oracles)
+    if not asked.faults and not asked.oracles:
+        idle = [one for one in oracles if getattr(one, "of_guards", False)]
+        oracles = [one for one in oracles if one not in idle]
+        left_out |= dict.fromkeys((one.name for one in idle), "no workload has faults (--faults)")
     for name, reason in left_out.items():
         print(f"difftest: {name} is left out: {reason}", file=sys.stderr)  # noqa: T201
     if asked.oracles is None and all(is_model(one.name) for one in backends):
@@ -193,6 +210,10 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
             "there is nothing to compare the model with: name a backend that can run here "
             "(--backend; `difftest doctor` says what is missing)"
         )
+    if asked.mutants is not Mutants.NONE:
+        for strategy, backend in product(strategies, backends):
+            patch_of(strategy, backend.name)
+        kills.check_reasons(strategies)
     settings = settings_of(
         seed=asked.seed,
         workloads=asked.workloads,
@@ -203,6 +224,9 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         states=STATES,
         unseen={one.name: one.unseen for one in backends},
         version=_version(oracles),
+        mutants=asked.mutants,
+        traits={one.name: Traits.of(one) for one in oracles},
+        faults=asked.faults,
     )
     store = find_unfinished(output, settings.fingerprint())
     if store:
@@ -213,7 +237,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         yield Session(store, campaign.Context(settings, plugins, store.directory), skip, started)
 
 
-def _version(oracles: Sequence[Oracle]) -> str:
+def _version(oracles: Sequence[AnyOracle]) -> str:
     """Return what stands for all code here that decides an outcome or a verdict."""
     root = Path(difftest.__file__).parent
     suffixes = (".py", ".c", ".h", ".patch", ".config")

@@ -13,7 +13,7 @@ import msgspec
 
 from difftest.errors import StoreError
 from difftest.findings import Shrunk
-from difftest.result import Attack
+from difftest.result import Attack, Deciding, MutantResult
 from difftest.settings import Settings
 from difftest.tally import Tally
 
@@ -26,7 +26,7 @@ FILE = "run.sqlite"
 _LOCK = "run.lock"
 #: Marks the file as one of ours ("dift"); SQLite keeps it in the header for that purpose.
 _APPLICATION = 0x64696674
-_VERSION = 2
+_VERSION = 3
 #: How long to wait for a reader: rendering a large run may take seconds, never this long.
 _PATIENCE_SECONDS = 30
 _TABLES = """
@@ -42,6 +42,8 @@ CREATE TABLE consoles (
     PRIMARY KEY (strategy, backend, number));
 CREATE TABLE attacks (
     strategy TEXT, backend TEXT, json BLOB NOT NULL, PRIMARY KEY (strategy, backend));
+CREATE TABLE mutants (
+    backend TEXT, name TEXT, json BLOB NOT NULL, PRIMARY KEY (backend, name));
 CREATE TABLE shrunk (packed BLOB NOT NULL);
 """
 
@@ -155,6 +157,10 @@ class Store:
             platforms[backend] = (*platforms.get(backend, ()), platform)
             self._put("platforms", platforms)
 
+    def add_release(self, backend: str, release: str) -> None:
+        """Note the version of a backend's kernel source; the first one stays."""
+        self._put("releases", {backend: release} | self.releases)
+
     def add_tally(self, tally: Tally) -> None:
         """Keep a shard; one that it has already is not counted again."""
         row = (tally.strategy, tally.backend, tally.shard, _pack(msgspec.msgpack.encode(tally)))
@@ -173,6 +179,12 @@ class Store:
         with self._writing():
             self._db.execute("INSERT OR IGNORE INTO attacks VALUES (?, ?, ?)", row)
 
+    def add_mutant(self, mutant: MutantResult) -> None:
+        """Keep what became of a mutant; the first stays."""
+        row = (mutant.backend, mutant.name, msgspec.json.encode(mutant))
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO mutants VALUES (?, ?, ?)", row)
+
     def add_shrunk(self, shrunk: Shrunk) -> None:
         """Keep what a finding was shrunk to."""
         with self._writing():
@@ -182,6 +194,10 @@ class Store:
     def add_culprits(self, culprits: Mapping[tuple[str, int], str]) -> None:
         """Note who did it, by strategy and number of the workload."""
         self._put("culprits", [(*key, text) for key, text in culprits.items()])
+
+    def add_deciding(self, deciding: Mapping[tuple[str, str], Deciding]) -> None:
+        """Note which lines decide, by strategy and oracle."""
+        self._put("deciding", [(*key, lines) for key, lines in deciding.items()])
 
     def add_refusals(self, refusals: Mapping[tuple[str, str], str]) -> None:
         """Note why strategies cannot run on backends."""
@@ -205,10 +221,19 @@ class Store:
     def platforms(self) -> dict[str, tuple[str, ...]]:
         return self._fact("platforms", dict[str, tuple[str, ...]]) or {}
 
+    @property
+    def releases(self) -> dict[str, str]:
+        return self._fact("releases", dict[str, str]) or {}
+
     def culprits(self) -> dict[tuple[str, int], str]:
         """Return who did it, by strategy and number of the workload, as far as that was asked."""
         rows = self._fact("culprits", list[tuple[str, int, str]]) or []
         return {(strategy, number): text for strategy, number, text in rows}
+
+    def deciding(self) -> dict[tuple[str, str], Deciding]:
+        """Return which lines decide, by strategy and oracle, as far as that was tried."""
+        rows = self._fact("deciding", list[tuple[str, str, Deciding]]) or []
+        return {(strategy, oracle): lines for strategy, oracle, lines in rows}
 
     def refusals(self) -> dict[tuple[str, str], str]:
         """Return why strategies cannot run on backends, by their names."""
@@ -233,21 +258,31 @@ class Store:
         query = "SELECT 1 FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
         return bool(self._rows(query, strategy, backend, shard))
 
+    def tally(self, strategy: str, backend: str, shard: int) -> Tally | None:
+        """Return one shard, or None if it is not kept yet."""
+        query = "SELECT packed FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
+        rows = self._rows(query, strategy, backend, shard)
+        return self._tally(rows[0][0]) if rows else None
+
     def tallies(self, strategy: str | None = None) -> Iterator[Tally]:
         """Yield the shards of a strategy, or of all: one at a time, a long run's are large."""
         # The keys first: an open query would keep the run from writing.
         query = "SELECT rowid FROM tallies WHERE ? IN (strategy, '') ORDER BY 1"
         for (row,) in self._rows(query, strategy or ""):
             [(packed,)] = self._rows("SELECT packed FROM tallies WHERE rowid = ?", row)
-            with self._reading():
-                tally = msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
-            yield tally
+            yield self._tally(packed)
 
     def attacks(self) -> list[Attack]:
         """Return the attacks in the order in which they were kept."""
         rows = self._rows("SELECT json FROM attacks ORDER BY rowid")
         with self._reading():
             return [one for (row,) in rows for one in msgspec.json.decode(row, type=list[Attack])]
+
+    def mutants(self) -> list[MutantResult]:
+        """Return what became of mutants, in the order in which that was kept."""
+        rows = self._rows("SELECT json FROM mutants ORDER BY rowid")
+        with self._reading():
+            return [msgspec.json.decode(row, type=MutantResult) for (row,) in rows]
 
     def console(self, strategy: str, backend: str, number: int) -> str | None:
         """Return what the kernel printed, or None if that was not kept."""
@@ -277,6 +312,10 @@ class Store:
                 f"{self._file} has format {version} and this difftest reads {_VERSION}: "
                 "use the difftest that wrote it"
             )
+
+    def _tally(self, packed: bytes) -> Tally:
+        with self._reading():
+            return msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
 
     def _fact(self, name: str, kind: type[_T]) -> _T | None:
         for (packed,) in self._rows("SELECT json FROM facts WHERE name = ?", name):

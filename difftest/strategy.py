@@ -8,10 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from difftest.equivalent import equivalents
 from difftest.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from difftest.equivalent import Equivalent
 
 #: The code before any fix; every strategy is compared with it.
 BASELINE = "unpatched"
@@ -26,7 +29,10 @@ class Strategy:
     against `difftest/model` in the same way; None if the fix has not been written for the model,
     "" if it changes nothing. `series_model_patches` has others, by series, where the model of a
     series needs one. `must_fail` names the oracles that are known to catch this one: if a
-    campaign's do not, its silence about the others proves nothing, and it is void.
+    campaign's do not, its silence about the others proves nothing, and it is void. `history` says
+    in a sentence what became of it. `does_not_apply` has, by series, the reason why it makes no
+    sense there and has no patch, for kernels and model. `equivalents` are the mutants
+    (difftest/mutants.py) that do what it does, each with the reason.
     """
 
     name: str
@@ -34,11 +40,14 @@ class Strategy:
     function: str = ""
     reference: str = ""
     weakness: str = ""
+    history: str = ""
     base: str | None = None
     must_fail: tuple[str, ...] = ()
+    does_not_apply: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model_patch: str | None = None
     series_model_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     kernel_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    equivalents: tuple[Equivalent, ...] = ()
 
     def model_patch_for(self, series: str) -> str | None:
         """Return the patch for the model of a series."""
@@ -52,13 +61,17 @@ def from_folder(
     function: str = "",
     reference: str = "",
     weakness: str = "",
+    history: str = "",
     base: str | None = None,
     must_fail: tuple[str, ...] = (),
+    does_not_apply: Mapping[str, str] = MappingProxyType({}),
 ) -> Strategy:
     """Make the strategy of a plugin folder: named after it, with the patch files beside `init`.
 
     `init` is the `__file__` of the folder's `__init__.py`. `kernel-SERIES.patch`, `model.patch`
-    and `model-SERIES.patch` are read; raises PluginError if there is neither of the first two.
+    and `model-SERIES.patch` are read, and `mutants.toml` if there is one; raises PluginError if
+    there is neither of the first two, and for a series that has a patch and a reason why it has
+    none.
     """
     folder = Path(init).parent
     kernel, models = (
@@ -74,15 +87,23 @@ def from_folder(
             f"strategy folder {folder} holds no patch: "
             "expected model.patch or kernel-SERIES.patch (kernel-6.1.patch)"
         )
+    if both := sorted({*kernel, *models} & {*does_not_apply}):
+        raise PluginError(
+            f"strategy {folder.name} has a patch for {both[0]}, and says that it does not apply "
+            f"there: {does_not_apply[both[0]]}; take out one of them"
+        )
     return Strategy(
         name=folder.name,
         claim=claim,
         function=function,
         reference=reference,
         weakness=weakness,
+        history=history,
         base=base,
         must_fail=must_fail,
+        does_not_apply=MappingProxyType(dict(does_not_apply)),
         model_patch=model.read_text(encoding="utf-8") if model.exists() else None,
         series_model_patches=MappingProxyType(models),
         kernel_patches=MappingProxyType(kernel),
+        equivalents=equivalents(folder),
     )

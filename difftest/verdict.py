@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
+from difftest.guarding import stopped
 from difftest.outcome import Record
+from difftest.strategy import BASELINE
 
 if TYPE_CHECKING:
     from difftest.outcome import Outcome
@@ -20,17 +22,29 @@ class Value(StrEnum):
 
 
 class Verdict(Record, frozen=True):
-    """`evidence` is one sentence: what was seen and what should have been; empty for a PASS."""
+    """`evidence` is one sentence: what was seen and what should have been; empty for a PASS.
+
+    `reached` is False for a PASS of a workload that never came to where this could have failed.
+    `kinds` names what a PASS or FAIL is about, if the oracle tells several things apart, in words
+    that mean the same in every workload: results count them.
+    """
 
     value: Value
     evidence: str = ""
+    reached: bool = True
+    kinds: tuple[str, ...] = ()
 
 
 PASS = Verdict(Value.PASS)
+UNREACHED = Verdict(Value.PASS, reached=False)
 
 
-def fail(evidence: str) -> Verdict:
-    return Verdict(Value.FAIL, evidence)
+def passed(*, reached: bool) -> Verdict:
+    return PASS if reached else UNREACHED
+
+
+def fail(evidence: str, kinds: tuple[str, ...] = ()) -> Verdict:
+    return Verdict(Value.FAIL, evidence, kinds=kinds)
 
 
 def unknown(cause: str) -> Verdict:
@@ -38,21 +52,83 @@ def unknown(cause: str) -> Verdict:
 
 
 class Oracle(Protocol):
-    """Judges one property. `name` is its column, `question` what a PASS answers with yes."""
+    """Judges one property. `name` is its column, `question` what a PASS answers with yes.
+
+    Four attributes may be left out. `informational = True`: it is reported, and rules nothing out.
+    `ranks = True`: nor does it, but who fails it comes after those that do not. `sees`: fields of
+    an outcome that it cannot do without and that some backends do not see (`unseen`); there it is
+    not asked. `of_guards = True`: it is also asked about a kernel that an assertion stopped because
+    a fault had broken what it asserts; that says nothing of any other property.
+    """
 
     name: str
     question: str
 
     def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
-        """Judge an outcome. It may be of any ending; what cannot be seen in it is UNKNOWN."""
+        """Judge an outcome. It may be of any ending; what cannot be seen in it is UNKNOWN.
+
+        A PASS says whether the workload came to where it could have been a FAIL.
+        """
         ...
 
 
-def judge_safely(oracle: Oracle, workload: Workload, outcome: Outcome) -> Verdict:
-    """Ask an oracle; one that raises has no opinion, and its exception is the cause."""
+@runtime_checkable
+class Pairwise(Protocol):
+    """An oracle that compares: what a fix does with what the baseline does on the same backend."""
+
+    name: str
+    question: str
+
+    def compare(self, workload: Workload, baseline: Outcome, outcome: Outcome) -> Verdict:
+        """Judge an outcome beside that of the baseline. Either may be of any known ending."""
+        ...
+
+
+AnyOracle: TypeAlias = Oracle | Pairwise
+
+
+class Traits(Record, frozen=True):
+    """What a run keeps of an oracle, so that it can be rendered where its plugin is gone."""
+
+    informational: bool = False
+    ranks: bool = False
+    pairwise: bool = False
+    sees: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, oracle: AnyOracle) -> Traits:
+        return cls(
+            informational=bool(getattr(oracle, "informational", False)),
+            ranks=bool(getattr(oracle, "ranks", False)),
+            pairwise=isinstance(oracle, Pairwise),
+            sees=tuple(getattr(oracle, "sees", ())),
+        )
+
+
+def judge_safely(
+    oracle: AnyOracle, workload: Workload, outcome: Outcome, baseline: Outcome | None = None
+) -> Verdict:
+    """Ask an oracle; one that raises has no opinion, and its exception is the cause.
+
+    `baseline` is what the baseline did, for those that compare.
+    """
     if not outcome.known:
         return unknown(f"{outcome.ending}: {outcome.title}")
+    if stopped(workload, outcome) and not getattr(oracle, "of_guards", False):
+        return UNREACHED
     try:
+        if isinstance(oracle, Pairwise):
+            return _compared(oracle, workload, outcome, baseline)
         return oracle.judge(workload, outcome)
     except Exception as error:  # noqa: BLE001 - an oracle is anybody's code
         return unknown(f"oracle {oracle.name} raised {type(error).__name__}: {error}")
+
+
+def _compared(
+    oracle: Pairwise, workload: Workload, outcome: Outcome, baseline: Outcome | None
+) -> Verdict:
+    if baseline is None:
+        return unknown(f"there is no outcome of {BASELINE} to compare with")
+    if not baseline.known:
+        return unknown(f"{BASELINE}: {baseline.ending}: {baseline.title}")
+    return oracle.compare(workload, baseline, outcome)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from difftest.ledger import Attempt, Filling, Ledger, Mapping, Returned
-from difftest.verdict import PASS, Verdict, fail
+from difftest.ledger import Attempt, Filling, Mapping, Returned, follow
+from difftest.verdict import Verdict, fail, passed
 from difftest.workload import ops
 from difftest.workload.limits import PAGE_SIZE
 
@@ -47,6 +47,8 @@ class Contract:
     Which of several fitting errno values is returned is left open; so is whether an operation
     may succeed when statfs() shows no free block, which block_accounting judges. A page that was
     filled for write-protection is protected in the end, and no other one that is there.
+
+    Reached if a copy or the like did not fill all of its pages: then it had an errno to choose.
     """
 
     name = "contract"
@@ -54,18 +56,20 @@ class Contract:
 
     def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
         attempt: dict[str, Attempt] = {}
-        ledger = Ledger(workload, outcome)
-        for event in ledger.walk():
+        reached = False
+        ledger, events = follow(workload, outcome)
+        for event in events:
             if isinstance(event, Attempt):
                 attempt[event.at] = event
+                reached |= not event.installed
                 wrong = _attempt(event)
             elif isinstance(event.op, Filling):
                 wrong = _filled(event.op, event.step, attempt[event.at])
             elif isinstance(event.op, ops.Write):
                 asked = event.op.pages * PAGE_SIZE
-                wrong = _written(event.step, asked, ledger.full(ledger.files[event.op.file]))
+                wrong = _written(event.step, asked, event.full)
             elif isinstance(event.op, ops.Fill):
-                wrong = _written(event.step, None, ledger.full(ledger.filler))
+                wrong = _written(event.step, None, event.full)
             else:
                 wrong = _other(event)
             if wrong:
@@ -73,7 +77,7 @@ class Contract:
         for number, pages in enumerate(outcome.state.protected if outcome.state else ()):
             if wrong := _protection(ledger.maps[number], pages):
                 return fail(f"map {number}: {wrong}")
-        return PASS
+        return passed(reached=reached)
 
 
 def _name(reasons: frozenset[int]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.verdict import PASS, Verdict, fail, unknown
+from difftest.ledger import Attempt, follow
+from difftest.outcome import Window
+from difftest.verdict import Verdict, fail, passed, unknown
 
 if TYPE_CHECKING:
     from difftest.outcome import Outcome
@@ -18,12 +20,15 @@ class PageLeak:
     And the huge pages that the pool lacks then, and the reservations that it still keeps. Kernels
     are asked for pages allocated minus pages freed (/proc/vmstat) before and after. Who leaked them
     it cannot tell.
+
+    Reached if a copy stopped, and so held a page while no lock was held, or if one came as far as
+    to allocate a page and did not put it into place.
     """
 
     name = "page_leak"
     question = "is every page free again?"
 
-    def judge(self, workload: Workload, outcome: Outcome) -> Verdict:  # noqa: ARG002 - by protocol
+    def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
         if outcome.held is None:
             return unknown("the kernel crashed before the end")
         if outcome.held > 0:
@@ -37,4 +42,13 @@ class PageLeak:
                 f"the pool of huge pages keeps {outcome.reserved} reservations when everything is "
                 "gone"
             )
-        return PASS
+        return passed(reached=_reached(workload, outcome))
+
+
+def _reached(workload: Workload, outcome: Outcome) -> bool:
+    if any(isinstance(one, Window) for one in outcome.trace):
+        return True
+    return any(
+        isinstance(event, Attempt) and event.entered and not event.installed
+        for event in follow(workload, outcome)[1]
+    )

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from reports.html import HtmlReport
 from reports.json import JsonReport
+from reports.lkml import LkmlReport
 from reports.markdown import MarkdownReport
 from reports.table import TableReport
 
 if TYPE_CHECKING:
     from difftest.report import Report
 
-REPORTS: tuple[Report, ...] = (TableReport(), MarkdownReport(), JsonReport())
+REPORTS: tuple[Report, ...] = (
+    TableReport(),
+    MarkdownReport(),
+    HtmlReport(),
+    LkmlReport(),
+    JsonReport(),
+)
 
 hookimpl = pluggy.HookimplMarker("difftest")
 

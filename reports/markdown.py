@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from difftest import reached
+from difftest import kills, reached
 from difftest.rendering import (
     LEGEND,
     Line,
@@ -24,6 +24,7 @@ from difftest.rendering import (
     listing,
     origin,
     reached_rows,
+    remarks,
     steps,
     strategy_lines,
 )
@@ -54,6 +55,9 @@ class MarkdownReport:
             lines += ["## Ruled out", ""]
         for strategy in out:
             lines += _ruled_out(result, strategy, run)
+        besides = remarks(result)
+        if besides:
+            lines += ["## Besides", "", *(f"- {_plain(one)}" for one in besides), ""]
         rows = reached_rows(result)
         if rows:
             lines += ["## States reached by the baseline", ""]
@@ -61,6 +65,7 @@ class MarkdownReport:
         lines += _operations(result)
         lines += _checks("Controls", control_lines(result))
         lines += _checks("Model against kernels", conformance_lines(result, run))
+        lines += _checks("Mutants", kills.lines(result))
         return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -1,43 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The result for a terminal: a table for each backend, what is out and why, the decision last."""
+"""The result for a terminal, on one screen: what fails, what is out and why, the decision last."""
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
-from difftest import reached
+from difftest import digest
 from difftest.rendering import (
-    LEGEND,
-    Line,
-    absence,
     against_base,
-    causes,
-    cell_parts,
-    cell_text,
-    cells_of,
-    command,
-    conformance_lines,
-    control_lines,
     headline,
     introduction,
     leading,
     listing,
-    origin,
-    reached_rows,
-    steps,
-    strategy_lines,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
-    from difftest.result import Cell, Result, StrategyResult, Witness
+    from difftest.result import Result
 
 #: A mail or a terminal beside an editor still shows this much.
 WIDTH = 100
+#: So many remarks leave the decision on the screen.
+_REMARKS = 3
 
 
 class TableReport:
@@ -45,135 +32,77 @@ class TableReport:
     suffix = ".txt"
 
     def render(self, result: Result, run: str = "RUN") -> str:
-        lines = [*_wrap(introduction(result)), ""]
-        for name, text in strategy_lines(result):
-            lines += _wrap(f"{name}: {text}", "    ", "  ")
-        lines.append("")
-        for backend in result.backends:
-            lines += [*_backend(result, backend), ""]
-        lines += [*_wrap(LEGEND), ""]
-        out = [one for one in result.strategies if one.ruled_out]
-        if out:
-            lines += [*_title("Ruled out")]
-        for strategy in out:
-            lines += [*_ruled_out(result, strategy, run), ""]
-        rows = reached_rows(result)
-        if rows:
-            lines += [*_title("States reached by the baseline")]
-            lines += [*tabulate(rows, headers=["", *result.backends]).splitlines(), ""]
-        for backend in result.backends:
-            lines += _wrap(reached.summary(result, backend))
-        lines.append("")
-        lines += [*_checks("Controls", control_lines(result))]
-        lines += [*_checks("Model against kernels", conformance_lines(result, run))]
-        lines += [*_decision(result)]
+        lines = [
+            *_wrap(introduction(result)),
+            "",
+            *digest.table(result, WIDTH),
+            *_notes(result),
+            "",
+        ]
+        lines += _ruled_out(result, run)
+        lines += _remarks(result)
+        for text in digest.checks(result, run):
+            lines += _wrap(text, "  ", "")
+        lines += ["", *_decision(result)]
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _wrap(text: str, indent: str = "", first: str | None = None) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return digest.wrapped(text, WIDTH, indent, first)
 
 
-def _title(text: str) -> list[str]:
-    return [text, "=" * len(text), ""]
+def _shortened(text: str, width: int = 2 * WIDTH) -> str:
+    return textwrap.shorten(text, width, placeholder=" ...")
 
 
-def _backend(result: Result, backend: str) -> Iterator[str]:
-    """Make a backend's table: each cell in one line if that fits, else with the bound below."""
-    headers = [backend, *result.oracles]
-    lines = _grid(headers, _rows(result, backend, cell_text))
-    yield from lines if _fits(lines) else _in_parts(headers, _rows(result, backend, _stacked))
-    for cause in causes(result, backend):
-        yield from _wrap(cause, "   ", " ? ")
+def _notes(result: Result) -> Iterator[str]:
+    """Explain the table: what no strategy fails, what was not judged, what was not reached."""
+    yield from _wrap(f"{digest.clean_oracles(result)} {digest.LEGEND}".strip())
+    said = [*digest.twins(result), *digest.missed(result)]
+    yield from _wrap(" ".join(map(_shortened, said)))
 
 
-def _rows(result: Result, backend: str, text: Callable[[Cell], str]) -> list[list[str]]:
-    rows = []
-    for one in result.strategies:
-        cells = [text(cell) for cell in cells_of(result, one, backend)]
-        gap = [absence(one, backend), *[""] * (len(result.oracles) - 1)]
-        rows.append([one.name, *(cells or gap)])
-    return rows
-
-
-def _stacked(cell: Cell) -> str:
-    count, bound, unknown = cell_parts(cell)
-    return f"{count} {unknown}".rstrip() + (f"\n{bound}" if bound else "")
-
-
-def _grid(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return tabulate(rows, headers=headers, disable_numparse=True).splitlines()
-
-
-def _fits(lines: Sequence[str]) -> bool:
-    return max(map(len, lines)) <= WIDTH
-
-
-def _in_parts(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Make a table in as few parts as fit one below the other, each with the names again."""
-    start = 1
-    while start < len(headers):
-        for end in range(len(headers), start, -1):
-            part = [[row[0], *row[start:end]] for row in rows]
-            lines = _grid([headers[0], *headers[start:end]], part)
-            # A single column stands, however wide.
-            if end == start + 1 or _fits(lines):
-                break
-        yield from (lines if start == 1 else ["", *lines])
-        start = end
-
-
-def _ruled_out(result: Result, strategy: StrategyResult, run: str) -> Iterator[str]:
-    yield strategy.name
-    for reason in (*strategy.ruled_out, strategy.against_base):
-        yield from _wrap(reason, "    ", "  - ")
-    least, others = leading(result, strategy.name)
-    if least is None:
+def _ruled_out(result: Result, run: str) -> Iterator[str]:
+    """Say of each strategy that is out why, and how to see it."""
+    out = [one for one in result.strategies if one.ruled_out]
+    if not out:
         return
+    width = max(len(one.name) for one in out)
+    yield "Ruled out"
+    lacking = digest.lacking(result)
+    for one in out:
+        head = f"  {one.name:<{width}}  "
+        if one not in lacking:
+            yield head + _shortened(digest.evidence(result, one), WIDTH - len(head))
+            least, _ = leading(result, one.name)
+            if least and least.culprit:
+                who = f"who: {least.culprit}"
+                yield " " * len(head) + _shortened(who, WIDTH - len(head))
+        elif one is lacking[0]:
+            text = digest.evidence(result, one)
+            if others := [other.name for other in lacking[1:]]:
+                text += f" The like holds for {listing(others)}."
+            yield from _wrap(text, " " * len(head), head)
+    if result.witnesses:
+        file = shlex.quote(f"{run}/witnesses/STRATEGY-ORACLE.workload")
+        yield f"One step by step: difftest replay {file} --strategy STRATEGY"
+    yield f"All of it: difftest report {shlex.quote(run)} --format html"
     yield ""
-    yield from _witness(least, run)
-    for witness in others:
-        if witness.number != least.number:
-            yield from _wrap(f"{witness.oracle}, workload {witness.number}:", "  ")
-            yield from (f"    {line}" for line in command(witness, run))
 
 
-def _witness(witness: Witness, run: str) -> Iterator[str]:
-    where = listing(witness.backends)
-    yield from _wrap(f"{witness.oracle}, {origin(witness)}, seen on {where}:", "  ")
-    yield from _wrap(witness.evidence, "    ")
-    if witness.culprit:
-        yield from _wrap(f"who: {witness.culprit}", "      ", "    ")
-    yield ""
-    yield from (f"      {line}" for line in steps(witness.text))
-    yield ""
-    yield from (f"    {line}" for line in command(witness, run))
-
-
-def _checks(title: str, checks: Iterable[Line]) -> Iterator[str]:
-    checks = list(checks)
-    if not checks:
-        return
-    yield from _title(title)
-    width = max(len(line.mark) for line in checks)
-    for line in checks:
-        indent = " " * (width + 2)
-        yield from _wrap(line.text, indent, f"{line.mark:<{width}}  ")
-        for example in line.examples:
-            yield from _wrap(example, f"{indent}  ")
-    yield ""
+def _remarks(result: Result) -> Iterator[str]:
+    """Tell of bugs that no fix touches; of what oracles only inform about, that there is such."""
+    found = digest.remarks(result)
+    told = [text for text in found if text.startswith(digest.OTHER_BUG)][:_REMARKS]
+    for text in told:
+        yield from _wrap(text, "  ", "Besides: ")
+    if more := len(found) - len(told):
+        yield f"{'Besides' if not told else 'Also'}: {more} remarks, in the other formats."
 
 
 def _decision(result: Result) -> Iterator[str]:
     decision = result.decision
-    yield from _title(headline(decision))
+    yield from (headline(decision), "=" * len(headline(decision)))
     for reason in (
         decision.void,
         *decision.reasons,

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from strategies import (
+    acct_last,
+    hold_reservation,
+    install_pte_v4,
+    install_pte_v5,
+    install_pte_v6,
     naive_hold,
+    never_dirty,
     release_page,
+    release_page_v1,
     remove_bug_on,
     unacct_before_return,
     unpatched,
@@ -26,8 +33,15 @@ STRATEGIES = (
     unpatched.STRATEGY,
     remove_bug_on.STRATEGY,
     release_page.STRATEGY,
+    release_page_v1.STRATEGY,
     naive_hold.STRATEGY,
     unacct_before_return.STRATEGY,
+    hold_reservation.STRATEGY,
+    acct_last.STRATEGY,
+    install_pte_v4.STRATEGY,
+    install_pte_v5.STRATEGY,
+    install_pte_v6.STRATEGY,
+    never_dirty.STRATEGY,
 )
 
 

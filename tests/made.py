@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from difftest.findings import Shrunk
-    from difftest.result import Attack
+    from difftest.result import Attack, Deciding, MutantResult
 
 ORACLES = ("no_kernel_bug", "block_accounting", "page_leak", "content", "contract")
 BACKENDS = ("model", "uml:6.1")
@@ -94,17 +94,30 @@ class Parts:
     texts: dict[int, str]
     built: dict[tuple[str, str], str] = field(default_factory=dict)
     platforms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    releases: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     attacked: list[Attack] = field(default_factory=list)
     less: list[Shrunk] = field(default_factory=list)
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
+    decided: dict[tuple[str, str], Deciding] = field(default_factory=dict)
+    consoles: dict[tuple[str, str, int], str] = field(default_factory=dict)
     told: dict[tuple[str, int], str] = field(default_factory=dict)
+    tried: list[MutantResult] = field(default_factory=list)
+
+    def deciding(self) -> dict[tuple[str, str], Deciding]:
+        return self.decided
 
     def refusals(self) -> dict[tuple[str, str], str]:
         return self.refused
 
+    def mutants(self) -> list[MutantResult]:
+        return self.tried
+
     def culprits(self) -> dict[tuple[str, int], str]:
         return self.told
+
+    def console(self, strategy: str, backend: str, number: int) -> str | None:
+        return self.consoles.get((strategy, backend, number))
 
     def workloads(self) -> dict[int, str]:
         return self.texts
@@ -126,7 +139,7 @@ def settings(
     strategies: Sequence[Strategy] = BUNDLED,
     *,
     known: Iterable[Strategy] = BUNDLED,
-    workloads: int = 20,
+    workloads: int = 100,
     backends: Sequence[str] = BACKENDS,
     oracles: Sequence[str] = ORACLES,
     seed: int = 7,
@@ -157,9 +170,9 @@ def seen(strategy: str, number: int) -> Run:
 def campaign(
     play: Callable[[str, int], Run] = seen,
     strategies: Sequence[Strategy] = BUNDLED,
-    workloads: int = 20,
+    workloads: int = 100,
     backends: Sequence[str] = BACKENDS,
-    shard_size: int = 10,
+    shard_size: int = 50,
 ) -> Parts:
     """Make a whole run; `play` gives the run of a strategy and a number, on every backend."""
     tallies = [
@@ -171,3 +184,32 @@ def campaign(
     ]
     texts = {n: RACE if n % 5 == 3 else SMALL for n in range(workloads)}
     return Parts(settings(strategies, workloads=workloads, backends=backends), tallies, texts)
+
+
+def crowd(count: int = 12) -> Parts:
+    """Make a run of many strategies and oracles on three backends: two pass, the others fail."""
+    oracles = [f"oracle_number_{n}" for n in range(count)]
+    fixes = [
+        strategy(
+            f"a_fix_with_a_name_{n}",
+            added=["x"] * (n + 1),
+            must_fail=(oracles[n],) if n > 1 else (),
+        )
+        for n in range(count - 1)
+    ]
+
+    def play(name: str, number: int) -> Run:
+        whole = run(number, CRASHED if name == BASELINE and number % 5 == 3 else None)
+        judged = list((whole.verdicts * count)[:count])
+        fix = int(name.rpartition("_")[2]) if name != BASELINE else 0
+        if fix > 1 and number % 5 == 3:
+            judged[fix] = fail(f"after step {number} (copy) page 3 of file 0 holds zeros")
+        return Run(number, whole.outcome, tuple(judged), whole.states)
+
+    baseline = strategy(BASELINE, must_fail=oracles[:1])
+    backends = ("model", "uml:6.1", "qemu:6.1")
+    parts = campaign(play, [baseline, *fixes], workloads=2000, backends=backends, shard_size=500)
+    parts.settings = settings(
+        [baseline, *fixes], known=[baseline], workloads=2000, backends=backends, oracles=oracles
+    )
+    return parts

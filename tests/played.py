@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import strategies
-from difftest import facts
+from difftest import facts, kernels
 from difftest.backends import guest
 from difftest.backends.model import ModelBackend
 from difftest.guest import build
@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 
 KNOWN = {one.name: one for one in strategies.STRATEGIES}
 MODEL = ModelBackend()
+
+#: Every bundled strategy with every series that it makes sense for.
+FITTING = pytest.mark.parametrize(
+    ("strategy", "series"),
+    [
+        pytest.param(one, series, id=f"{one.name}-{series}")
+        for one in strategies.STRATEGIES
+        for series in kernels.SERIES
+        if series not in one.does_not_apply
+    ],
+)
 
 CRASH = from_text(
     "mount blocks=2\nfile pages=4\nmap file=0 offset=0 pages=4\n"

@@ -42,7 +42,7 @@ def test_the_size_of_shards_makes_no_difference(size: int) -> None:
 
 def test_bundled_strategies_come_out_as_known() -> None:
     result = result_of(WHOLE)
-    assert result.done == result.workloads == 20
+    assert result.done == result.workloads == 100
     assert result.decision.recommended == "release_page"
     assert result.decision.order == ("release_page", "remove_bug_on")
     assert {one.name for one in result.strategies if one.ruled_out} == {
@@ -51,7 +51,7 @@ def test_bundled_strategies_come_out_as_known() -> None:
         "unacct_before_return",
     }
     assert len(result.cells) == len(BUNDLED) * len(BACKENDS) * len(result.oracles)
-    assert all(one.differ == 0 and one.compared == 20 for one in result.conformance)
+    assert all(one.differ == 0 and one.compared == 100 for one in result.conformance)
 
 
 def test_timings_are_the_only_part_that_may_differ() -> None:
@@ -86,7 +86,7 @@ def test_what_a_backend_cannot_play_is_neither_a_run_nor_missing_evidence() -> N
 
     result = result_of(campaign(play))
     assert {(one.runs, one.unknown) for one in result.cells if one.oracle == "no_kernel_bug"} == {
-        (19, 0)
+        (99, 0)
     }
     assert result.decision.recommended == "release_page"
 
@@ -100,17 +100,17 @@ def test_a_strategy_without_a_model_patch_has_no_cells_there_and_nothing_to_conf
     result = result_of(parts)
     assert {one.backend for one in result.cells if one.strategy == "kernel_only"} == {"uml:6.1"}
     assert [one.strategy for one in result.conformance] == ["unpatched"]
-    assert result.done == 20
+    assert result.done == 100
     assert result.decision.recommended == "kernel_only"
     assert "It was not run on model: no model patch." in result.decision.reasons
 
 
 def test_a_run_that_was_stopped_says_so() -> None:
-    parts = campaign()
+    parts = campaign(workloads=200, shard_size=100)
     parts.every = [one for one in parts.every if (one.strategy, one.shard) != ("naive_hold", 1)]
     result = result_of(parts)
-    assert (result.done, result.workloads) == (10, 20)
-    assert "The run is not complete: 10 of 20 workloads were run everywhere." in (
+    assert (result.done, result.workloads) == (100, 200)
+    assert "The run is not complete: 100 of 200 workloads were run everywhere." in (
         result.decision.reasons
     )
 

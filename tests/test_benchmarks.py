@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
+import shutil
+from typing import TYPE_CHECKING
+
+from benchmarks.__main__ import measure
 from benchmarks.bare import _function
 from benchmarks.crash import CRASH
 from benchmarks.measure import Row, interleaved
 from difftest.outcome import Ending, Outcome, Step, Window
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_sides_are_measured_in_turn() -> None:
@@ -32,3 +39,12 @@ def test_the_bare_loop_fills_as_many_blocks_as_were_free() -> None:
         "static void w0(void)\n{\n\tbegin(2);\n\tfile(4);\n\tmap(0, 0, 4);\n"
         '\texpect(-11, op_copy(0, 0, "RM", 1, (run[]){ w0_0_0 }));\n\tend();\n}\n'
     )
+
+
+def test_what_cannot_be_measured_is_named_with_the_package_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    rows, missed = measure(["explore"], quick=True)
+    assert not rows
+    assert missed == ["explore was not measured: spin is not installed: apt-get install spin"]

@@ -68,6 +68,51 @@ def test_workloads_are_the_same_whatever_they_run_on(tmp_path: Path) -> None:
     assert texts[0] == texts[1]
 
 
+def test_workloads_with_faults_come_after_the_others_and_change_none(tmp_path: Path) -> None:
+    alone = msgspec.json.decode(result(tmp_path / "0", 1, request(workloads=60)))
+    beside = msgspec.json.decode(result(tmp_path / "20", 1, request(workloads=60, faults=20)))
+    assert (alone["workloads"], alone["faults"], alone["done"]) == (60, 0, 60)
+    assert (beside["workloads"], beside["faults"], beside["done"]) == (80, 20, 80)
+    with Store.open(tmp_path / "0" / "0001") as one, Store.open(tmp_path / "20" / "0001") as other:
+        assert list(other.workloads().values())[:60] == list(one.workloads().values())
+        seen = {run.number: run for tally in other.tallies("unpatched") for run in tally.runs}
+    assert sorted(seen) == list(range(80))
+    hits = [number for number, run in seen.items() if any(one.hits for one in run.outcome.trace)]
+    assert hits
+    assert min(hits) >= 60
+
+
+def test_without_faults_nobody_is_asked_about_guards_unless_by_name(tmp_path: Path) -> None:
+    def oracles(number: int, **changes: object) -> list[str]:
+        found = result(tmp_path / str(number), 1, request(workloads=1, **changes))
+        return list(msgspec.json.decode(found)["oracles"])
+
+    assert "guard" not in oracles(1)
+    assert "guard" in oracles(2, faults=1)
+    assert oracles(3, oracles=("guard",)) == ["guard"]
+
+
+class Ready(ModelBackend):
+    """A backend that has something to make ready for faults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def prepare_faults(self, chain: Sequence[Strategy]) -> None:
+        self.asked.append(chain[-1].name)
+
+
+def test_only_a_run_with_faults_makes_backends_ready_for_them(tmp_path: Path) -> None:
+    loaded = plugins.load()
+    loaded.backends["model"] = backend = Ready()
+    for faults, asked in ((0, []), (1, ["unpatched", "release_page"])):
+        changed = request(workloads=1, faults=faults)
+        with session.begin(loaded, changed, tmp_path / str(faults), ()) as running:
+            assert not running.run(1)
+        assert backend.asked == asked
+
+
 class Interrupting(ModelBackend):
     """The model, with a finger on Ctrl-C when the n-th shard begins."""
 
@@ -209,4 +254,6 @@ def test_prepare_reports_what_each_strategy_came_to(tmp_path: Path) -> None:
     )  # fmt: skip
     digests = campaign.prepare(campaign.Context(settings, loaded, tmp_path))
     assert set(digests) == {(name, "model") for name in loaded.strategies}
+    # It takes nothing from what it stands on: what it claims is in the code of 6.1 already.
+    assert digests.pop(("install_pte_v6", "model")) == digests["release_page", "model"]
     assert len(set(digests.values())) == len(digests)

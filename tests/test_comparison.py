@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,15 +12,14 @@ from difftest.comparison import (
     controls,
     reached,
     runs_of,
-    upper_bound,
+    seen_of,
     witnesses,
 )
 from difftest.conformance import conformance
 from difftest.outcome import Ending, Outcome
-from difftest.tally import Tally
-
-if TYPE_CHECKING:
-    from difftest.tally import Run
+from difftest.result import upper_bound
+from difftest.tally import Run, Tally
+from difftest.verdict import PASS, UNREACHED, Value, fail, unknown
 
 
 def numbered(*runs: Run) -> dict[int, Run]:
@@ -49,6 +46,16 @@ def test_cell_counts_each_value_and_bounds_only_what_did_not_fail() -> None:
     assert accounting.upper_bound == upper_bound(2)
     assert accounting.causes == ("the kernel crashed", "hung: no sign of life for 10 s")
     assert (leak.passed, leak.fail, leak.upper_bound) == (1, 1, None)
+
+
+def test_cell_reached_counts_what_could_have_failed_and_was_judged() -> None:
+    given = (PASS, UNREACHED, fail("x"), unknown("y"))
+    runs = {"model": {n: Run(n, run(n).outcome, (one,), ()) for n, one in enumerate(given)}}
+    (cell,) = cells("x", runs, ["model"], ["o"])
+    assert (cell.runs, cell.reached, cell.passed, cell.fail, cell.unknown) == (4, 2, 2, 1, 1)
+    del runs["model"][2]
+    (cell,) = cells("x", runs, ["model"], ["o"])
+    assert (cell.verdict, cell.reached, cell.upper_bound) == (Value.UNKNOWN, 1, upper_bound(1))
 
 
 def test_cell_where_nothing_could_be_judged_has_no_bound() -> None:
@@ -81,7 +88,7 @@ def test_shards_of_a_backend_are_put_together_by_number() -> None:
 )
 def test_witness_is_the_smallest_failing_workload(texts: dict[int, str], smallest: int) -> None:
     runs = {"model": numbered(run(1, content="late"), run(0, content="early"), run(2))}
-    (witness,) = witnesses("x", runs, ["model"], ORACLES, texts | {2: ""})
+    (witness,) = witnesses("x", seen_of(runs), ["model"], ORACLES, texts | {2: ""})
     assert (witness.number, witness.text) == (smallest, texts[smallest])
     assert witness.evidence == ("early", "late")[smallest]
 
@@ -93,7 +100,7 @@ def test_witness_that_fails_on_all_backends_beats_a_smaller_one() -> None:
         "qemu:6.1": numbered(run(0), run(1)),
     }
     backends = ["model", "uml:6.1", "qemu:6.1"]
-    (witness,) = witnesses("x", runs, backends, ORACLES, {0: "a\n", 1: RACE})
+    (witness,) = witnesses("x", seen_of(runs), backends, ORACLES, {0: "a\n", 1: RACE})
     assert (witness.number, witness.evidence) == (1, "here too")
     assert witness.backends == ("model", "uml:6.1")
 
@@ -103,13 +110,13 @@ def test_witness_that_fails_on_some_backends_will_do_if_there_is_no_other() -> N
         "model": numbered(run(0), run(1, content="here")),
         "uml:6.1": numbered(run(0, content="there"), run(1)),
     }
-    (witness,) = witnesses("x", runs, ["model", "uml:6.1"], ORACLES, {0: SMALL, 1: RACE})
+    (witness,) = witnesses("x", seen_of(runs), ["model", "uml:6.1"], ORACLES, {0: SMALL, 1: RACE})
     assert (witness.number, witness.backends) == (0, ("uml:6.1",))
 
 
 def test_each_failed_oracle_has_its_own_witness() -> None:
     runs = {"model": numbered(run(0, content="a", contract="b"), run(1, page_leak="c"))}
-    found = witnesses("x", runs, ["model"], ORACLES, {0: RACE, 1: SMALL})
+    found = witnesses("x", seen_of(runs), ["model"], ORACLES, {0: RACE, 1: SMALL})
     assert [(one.oracle, one.number) for one in found] == [
         ("page_leak", 1),
         ("content", 0),

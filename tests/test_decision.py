@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from made import (
     CRASHED,
@@ -22,6 +23,7 @@ from made import (
 )
 
 from difftest.assemble import result_of
+from difftest.verdict import UNREACHED, Traits, Value, fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 def decided(
     *strategies: Strategy,
     play: Callable[[str, int], Run] = seen,
-    workloads: int = 20,
+    workloads: int = 100,
     backends: Sequence[str] = ("model", "uml:6.1"),
 ) -> Result:
     return result_of(campaign(play, strategies, workloads, backends))
@@ -70,7 +72,7 @@ def test_a_failure_rules_out_and_names_count_backend_and_witness() -> None:
     result = decided(UNPATCHED, NAIVE_HOLD, RELEASE_PAGE)
     (reason,) = of(result, "naive_hold").ruled_out
     assert reason == (
-        "It fails block_accounting in 4 of 20 workloads on model and 4 of 20 on uml:6.1; "
+        "It fails block_accounting in 20 of 100 workloads on model and 20 of 100 on uml:6.1; "
         "the smallest is workload 3."
     )
     assert result.decision.order == ("release_page",)
@@ -78,7 +80,7 @@ def test_a_failure_rules_out_and_names_count_backend_and_witness() -> None:
 
 def test_one_failure_on_one_backend_is_enough() -> None:
     parts = campaign(strategies=[UNPATCHED, RELEASE_PAGE])
-    leak = run(19, page_leak="1 page")
+    leak = run(99, page_leak="1 page")
     parts.every = [
         type(one)(one.strategy, one.backend, one.shard, (*one.runs[:-1], leak))
         if (one.strategy, one.backend, one.shard) == ("release_page", "uml:6.1", 1)
@@ -87,7 +89,7 @@ def test_one_failure_on_one_backend_is_enough() -> None:
     ]
     result = result_of(parts)
     assert of(result, "release_page").ruled_out == (
-        "It fails page_leak in 1 of 20 workloads on uml:6.1; the smallest is workload 19.",
+        "It fails page_leak in 1 of 100 workloads on uml:6.1; the smallest is workload 99.",
     )
     assert result.decision.recommended is None
 
@@ -144,14 +146,14 @@ def test_a_control_that_fails_makes_the_run_void() -> None:
     result = decided(UNPATCHED, NAIVE_HOLD, RELEASE_PAGE, play=lambda _, n: run(n))
     assert result.decision.recommended is None
     assert result.decision.order == ()
-    assert "unpatched fails no_kernel_bug on uml:6.1: not caught in any of 20 workloads" in (
+    assert "unpatched fails no_kernel_bug on uml:6.1: not caught in any of 100 workloads" in (
         result.decision.void
     )
 
 
 def test_a_model_that_does_not_conform_makes_the_run_void() -> None:
     parts = campaign(strategies=[UNPATCHED, RELEASE_PAGE])
-    odd = run(19, finished(used=5))
+    odd = run(99, finished(used=5))
     parts.every = [
         type(one)(one.strategy, one.backend, one.shard, (*one.runs[:-1], odd))
         if (one.strategy, one.backend, one.shard) == ("release_page", "model", 1)
@@ -159,13 +161,13 @@ def test_a_model_that_does_not_conform_makes_the_run_void() -> None:
         for one in parts.every
     ]
     assert result_of(parts).decision.void == (
-        "model and kernel agree: 1 of 40 pairs of outcomes differ, the first: release_page, "
-        "workload 19: step 0: used 5 on model, 1 on uml:6.1"
+        "model and kernel agree: 1 of 200 pairs of outcomes differ, the first: release_page, "
+        "workload 99: step 0: used 5 on model, 1 on uml:6.1"
     )
 
 
 def test_a_control_that_could_not_be_made_leaves_it_undecided() -> None:
-    play = except_for("unpatched", range(20), run(0, HUNG))
+    play = except_for("unpatched", range(100), run(0, HUNG))
     decision = decided(UNPATCHED, NAIVE_HOLD, RELEASE_PAGE, play=play).decision
     assert (decision.recommended, decision.void) == (None, "")
     assert any(
@@ -189,8 +191,49 @@ def test_more_than_one_in_a_hundred_unjudged_is_missing_evidence(hung: int, take
         assert "release_page, evidence is missing" in result.decision.reasons[-1]
 
 
+@pytest.mark.parametrize(("reached", "taken"), [(58, False), (59, True)])
+def test_a_cell_that_too_few_workloads_reached_is_missing_evidence(
+    reached: int,
+    taken: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    def play(name: str, number: int) -> Run:
+        whole = seen(name, number)
+        if name != "release_page" or number < reached:
+            return whole
+        verdicts = (*whole.verdicts[:-1], UNREACHED)
+        return type(whole)(number, whole.outcome, verdicts, whole.states)
+
+    result = decided(UNPATCHED, RELEASE_PAGE, play=play, workloads=200)
+    assert (result.decision.recommended == "release_page") is taken
+    cells = [cell for cell in result.cells if cell.strategy == "release_page"]
+    assert [cell.verdict for cell in cells if cell.oracle == "contract"] == (
+        [Value.PASS if taken else Value.UNKNOWN] * 2
+    )
+    if not taken:
+        assert of(result, "release_page").ruled_out[0] == (
+            "Evidence is missing: 58 of 200 workloads on model reached what contract judges; "
+            "at least 59 have to, of about 210."
+        )
+
+
+def test_a_failure_that_few_workloads_reach_is_a_failure_all_the_same() -> None:
+    def play(name: str, number: int) -> Run:
+        whole = seen(name, number)
+        if name != "release_page":
+            return whole
+        last = fail("once") if number == 1 else UNREACHED
+        return type(whole)(number, whole.outcome, (*whole.verdicts[:-1], last), whole.states)
+
+    assert of(decided(UNPATCHED, RELEASE_PAGE, play=play), "release_page").ruled_out == (
+        (
+            "It fails contract in 1 of 1 workloads on model and 1 of 1 on uml:6.1; "
+            "the smallest is workload 1."
+        ),
+    )
+
+
 def test_a_crash_that_no_oracle_of_the_run_judges_is_missing_evidence() -> None:
-    parts = campaign(except_for("release_page", [1], run(1, CRASHED)), [UNPATCHED, RELEASE_PAGE])
+    parts = campaign(except_for("release_page", [1, 2], run(1, CRASHED)), [UNPATCHED, RELEASE_PAGE])
     without = [
         type(one)(
             one.strategy,
@@ -204,7 +247,7 @@ def test_a_crash_that_no_oracle_of_the_run_judges_is_missing_evidence() -> None:
     parts.settings = settings([UNPATCHED, RELEASE_PAGE], oracles=ORACLES[1:])
     result = result_of(parts)
     assert of(result, "release_page").ruled_out[0] == (
-        "Evidence is missing: block_accounting could not judge 1 of 20 workloads on model "
+        "Evidence is missing: block_accounting could not judge 2 of 100 workloads on model "
         "(the kernel crashed)."
     )
 
@@ -352,7 +395,7 @@ def test_a_stacked_strategy_that_leaves_a_failure_says_so() -> None:
 
 
 def test_what_could_not_be_judged_is_not_mended() -> None:
-    play = except_for("unacct_before_return", range(20), run(0, HUNG))
+    play = except_for("unacct_before_return", range(100), run(0, HUNG))
     result = decided(UNPATCHED, NAIVE_HOLD, UNACCT, play=play)
     assert of(result, "unacct_before_return").against_base == (
         "Whether unacct_before_return mends block_accounting of its base naive_hold was not seen."
@@ -363,3 +406,32 @@ def test_a_base_that_was_not_run_cannot_be_compared_with() -> None:
     assert of(decided(UNPATCHED, UNACCT), "unacct_before_return").against_base == (
         "unacct_before_return stands on naive_hold, which was not run."
     )
+
+
+def test_an_oracle_that_informs_rules_nothing_out_and_one_that_ranks_puts_behind() -> None:
+    play = except_for("release_page", [4], run(4, content="x"))
+    parts = campaign(play, [UNPATCHED, RELEASE_PAGE, REMOVE_BUG_ON])
+    assert result_of(parts).decision.recommended == "remove_bug_on"
+    for trait in ("informational", "ranks"):
+        traits = {"content": Traits(**{trait: True})}
+        parts.settings = msgspec.structs.replace(parts.settings, traits=traits)
+        result = result_of(parts)
+        assert of(result, "release_page").ruled_out == ()
+        best = "release_page" if trait == "informational" else "remove_bug_on"
+        assert result.decision.recommended == best
+    assert result.decision.reasons[-1] == (
+        "release_page passed as well but changes results where unpatched was right, in 2 runs "
+        "(see what it changes)."
+    )
+
+
+def test_what_a_backend_cannot_see_is_named_and_no_missing_evidence() -> None:
+    parts = campaign(strategies=[UNPATCHED, RELEASE_PAGE])
+    parts.settings = msgspec.structs.replace(
+        parts.settings,
+        unseen={"uml:6.1": {"held": "no counter"}},
+        traits={"page_leak": Traits(sees=("held",))},
+    )
+    decision = result_of(parts).decision
+    assert decision.recommended == "release_page"
+    assert "Not judged on uml:6.1: page_leak (held: no counter)." in decision.reasons

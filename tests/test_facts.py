@@ -14,7 +14,7 @@ from made import (
 )
 
 from difftest.errors import PatchError, PluginError
-from difftest.facts import chain, facts_of, misfit
+from difftest.facts import applied, chain, facts_of, misfit, patches_of
 from difftest.strategy import Strategy
 
 KNOWN = {one.name: one for one in BUNDLED}
@@ -162,6 +162,21 @@ def test_a_base_that_adds_an_assertion_again_restores_it() -> None:
     assert facts_of(above, {"below": below}).assertions_removed == ()
 
 
+def test_the_text_of_patches_comes_with_that_of_those_below_the_newest_kernel_first() -> None:
+    low = strategy("low", added=["a"], series=("5.10", "6.1"))
+    high = strategy("high", added=["b"], series=("6.1", "6.12"), base="low")
+    found = patches_of(high, {"low": low, "high": high})
+    assert [(one.target, one.strategy) for one in found] == [
+        ("6.12", "high"),
+        ("6.1", "low"),
+        ("6.1", "high"),
+        ("model", "low"),
+        ("model", "high"),
+    ]
+    assert found[2].text == high.kernel_patches["6.1"]
+    assert patches_of(UNPATCHED, KNOWN) == ()
+
+
 def test_text_that_is_no_patch_is_an_error_that_names_the_strategy() -> None:
     with pytest.raises(PatchError, match="strategy x holds no hunk"):
         facts_of(Strategy(name="x", claim="", kernel_patches={"6.1": "hello\n"}), {})
@@ -184,3 +199,35 @@ def test_misfit_says_why_a_strategy_cannot_run(name: str, backend: str, why: str
 
 def test_known_bad_strategies_fit_the_kernels_they_have_patches_for() -> None:
     assert misfit("naive_hold", facts_of(NAIVE_HOLD, KNOWN), "uml:6.1") == ""
+
+
+@pytest.mark.parametrize("backend", ["uml:5.10", "qemu:5.10", "model:5.10"])
+def test_where_a_strategy_makes_no_sense_its_reason_stands_for_the_missing_patch(
+    backend: str,
+) -> None:
+    below = strategy("below", added=["x"], does_not_apply={"5.10": "it came with 5.14"})
+    above = strategy("above", added=["y"], base="below")
+    facts = facts_of(above, {"below": below})
+    assert misfit("above", facts, backend) == "it came with 5.14"
+    assert misfit("above", facts, backend.replace("5.10", "6.1")) == ""
+
+
+def test_the_model_of_the_default_series_is_that_series() -> None:
+    facts = facts_of(strategy("x", added=["x"], does_not_apply={"6.1": "no"}), {})
+    assert misfit("x", facts, "model") == "no"
+
+
+def test_series_that_took_the_patches_are_those_of_kernels_that_were_made() -> None:
+    made = ["model:5.10", "uml:6.12", "qemu:6.1", "uml:6.1+debug", "uml:mine"]
+    assert applied(made) == ("6.1", "6.12", "mine")
+
+
+def test_functions_of_a_stack_are_those_of_all_its_patches() -> None:
+    def one(name: str, line: str, base: str | None = None) -> Strategy:
+        text = patch("mm/shmem.c", (), (line,)).replace("@@\n", f"@@ {name}()\n")
+        return Strategy(name=name, claim="", base=base, kernel_patches={"6.1": text})
+
+    below = one("below", "\tspin_lock(&x);")
+    facts = facts_of(one("above", "\treturn 0;", base="below"), {"below": below})
+    assert facts.functions == ("below", "above")
+    assert (facts.locking, facts.returns, facts.nameless) == (("below",), ("above",), 0)

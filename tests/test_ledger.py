@@ -40,7 +40,7 @@ def test_the_ledger_agrees_with_a_right_kernel_about_every_page(workload: Worklo
     outcome = outcome_of(workload)
     book = Ledger(workload, outcome)
     for event in book.walk():
-        if isinstance(event, Returned) and "." not in event.at and not book.in_flight:
+        if isinstance(event, Returned) and "." not in event.at and not event.stopped:
             assert book.blocks == event.step.used
     assert outcome.state
     swap = any(isinstance(op, Swapon) for _, op in workload.places())
@@ -124,3 +124,19 @@ def test_a_crash_ends_the_walk_at_the_retry_that_did_not_come_back() -> None:
     assert isinstance(events[-1], Attempt)
     assert events[-1].reasons == {ENOMEM}
     assert not events[-1].installed
+
+
+def test_a_copy_that_is_stopped_may_keep_memory_committed_but_not_from_itself() -> None:
+    workload = from_text(
+        "mount blocks=0\nfile pages=2\nmap file=0 offset=0 pages=2\novercommit leave=1\n"
+        "free pages=1\ncopy map=0 page=0 source=M\n  window\n    fill leave=0\n"
+    )
+    book = Ledger(workload, outcome_of(workload))
+    full = [
+        (event.at, book.full(book.filler))
+        for event in book.walk()
+        if isinstance(event, Returned) and event.at != "0"
+    ]
+    assert full == [("1", False), ("2.0.0", True), ("2", True)]
+    attempts = [e for e in Ledger(workload, outcome_of(workload)).walk() if isinstance(e, Attempt)]
+    assert [one.reasons for one in attempts] == [frozenset()]

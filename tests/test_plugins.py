@@ -38,7 +38,7 @@ def test_everything_bundled_is_there_in_order() -> None:
     loaded = plugins.load()
     assert list(loaded.strategies)[:2] == ["unpatched", "remove_bug_on"]
     assert next(iter(loaded.oracles)) == "no_kernel_bug"
-    assert list(loaded.reports) == ["table", "markdown", "json"]
+    assert list(loaded.reports) == ["table", "markdown", "html", "lkml", "json"]
     models = ["model:5.10", "model", "model:6.12"]
     kernels = ["uml:5.10", "uml:6.1", "uml:6.12", "uml:6.1+debug", "uml:6.12+debug"]
     emulated = ["qemu:5.10", "qemu:6.1", "qemu:6.12"]
@@ -64,7 +64,7 @@ def test_a_third_partys_package_shows_in_the_table(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-m", "difftest", "run", "--backend", "model", "--workloads", "300",
-         "--output", tmp_path / "runs"],
+         "--strategy", "unpatched", "--strategy", "lockfix", "--output", tmp_path / "runs"],
         env=os.environ | {"PYTHONPATH": str(site)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -72,7 +72,7 @@ def test_a_third_partys_package_shows_in_the_table(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     row = next(line for line in lines if line.startswith("lockfix "))
     assert any("few_errors" in line for line in lines)
-    assert "0/300" in row
+    assert " ruled out  few_errors " in row
 
 
 def test_a_plugin_that_raises_while_loading_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
@@ -15,7 +16,7 @@ from made import BUG, BUNDLED, CRASHED, HUNG, RELEASE_PAGE, Parts, campaign, run
 from difftest.assemble import result_of
 from difftest.errors import PluginError, StoreError
 from difftest.facts import facts_of
-from difftest.result import Attack
+from difftest.result import Attack, Deciding, Fate, MutantResult
 from difftest.store import FILE, Store, find_unfinished
 from difftest.tally import Tally
 
@@ -67,6 +68,26 @@ def test_who_did_it_is_kept(tmp_path: Path) -> None:
         store.add_culprits({("unpatched", 4): "y"})
     with Store.open(tmp_path / "runs" / "0001") as store:
         assert store.culprits() == {("unpatched", 4): "y"}
+
+
+def test_kernel_versions_are_kept_as_the_run_began(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "runs", SETTINGS) as store:
+        assert store.releases == {}
+        store.add_release("uml:6.1", "6.1.192-1")
+        store.add_release("uml:6.1", "6.1.193-1")
+        store.add_release("uml:6.12", "6.12.9-1")
+    with Store.open(tmp_path / "runs" / "0001") as store:
+        assert store.releases == {"uml:6.1": "6.1.192-1", "uml:6.12": "6.12.9-1"}
+        assert result_of(store).releases == store.releases
+
+
+def test_deciding_lines_are_kept(tmp_path: Path) -> None:
+    found = {("naive_hold", "block_accounting"): Deciding("model", (5, 6))}
+    with Store.create(tmp_path / "runs", SETTINGS) as store:
+        assert store.deciding() == {}
+        store.add_deciding(found)
+    with Store.open(tmp_path / "runs" / "0001") as store:
+        assert store.deciding() == found
 
 
 def test_refusals_are_kept(tmp_path: Path) -> None:
@@ -314,7 +335,7 @@ def test_a_run_of_another_difftest_is_named(run_directory: Path) -> None:
     db = sqlite3.connect(run_directory / FILE)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(StoreError, match="has format 99 and this difftest reads 2"):
+    with pytest.raises(StoreError, match="has format 99 and this difftest reads 3"):
         Store.open(run_directory)
 
 
@@ -344,3 +365,15 @@ def test_damage_inside_is_an_error_and_no_result(run_directory: Path, change: st
     db.close()
     with pytest.raises(StoreError), Store.open(run_directory) as store:
         result_of(store)
+
+
+def test_what_became_of_a_mutant_is_kept_once(run_directory: Path) -> None:
+    killed = MutantResult(
+        strategy="release_page", backend="model", patch="model.patch", name="release_page~drop+1",
+        edit="drop+1", line="put_page(*pagep);", claim="", fate=Fate.KILLED, by=("content",),
+        number=3, evidence="content: wrong", same_as="", runs=4, differ=1, outcomes="",
+    )  # fmt: skip
+    with Store.create(run_directory.parent, SETTINGS) as store:
+        store.add_mutant(killed)
+        store.add_mutant(msgspec.structs.replace(killed, fate=Fate.SURVIVED))
+        assert store.mutants() == [killed]

@@ -41,7 +41,10 @@ def test_the_wheel_holds_the_four_packages_whole(tmp_path: Path) -> None:
         "difftest/kernels/patches/6.1/baseline.patch",
         "difftest/kernels/reach/6.1.toml",
         "difftest/py.typed",
+        "difftest/scenarios/race.scenario",
         "difftest/schema/result-1.json",
+        "reports/html.css",
+        "reports/html.jinja",
         "strategies/release_page/kernel-6.1.patch",
         "strategies/release_page/model.patch",
     } <= names

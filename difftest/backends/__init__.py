@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pluggy
 
@@ -74,6 +74,18 @@ class Backend(Protocol):
 
     def runner(self, chain: Sequence[Strategy]) -> AbstractContextManager[Runner]:
         """Open a runner; called in every worker process, after `prepare`."""
+        ...
+
+
+@runtime_checkable
+class TakesFaults(Protocol):
+    """A backend that makes something more ready for workloads with faults.
+
+    One that does not can play them as they are, or says that it does not play them.
+    """
+
+    def prepare_faults(self, chain: Sequence[Strategy]) -> None:
+        """Make ready what is slow to make; called after `prepare` if a run has such workloads."""
         ...
 
 

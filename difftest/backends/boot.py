@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from difftest.backends import console
 from difftest.backends.transcript import Garbage, Transcript
 from difftest.outcome import Ending, Outcome
 
@@ -63,7 +64,13 @@ class Boot:
         ending, cause = self._cause()
         if self.never_came_up:
             return Outcome(Ending.NO_BOOT, (), f"the kernel never came up: {cause}")
-        return Outcome(ending, tuple(self.transcript.trace), cause)
+        trace = tuple(self.transcript.trace)
+        return Outcome(ending, trace, cause, hits=self._untold_hits())
+
+    def _untold_hits(self) -> tuple[int, ...]:
+        """Return the faults that hit in the unfinished workload after the agent's last line."""
+        told = sum(len(one.hits) for one in self.transcript.trace)
+        return console.hits(self.console)[told:]
 
     def _cause(self) -> tuple[Ending, str]:
         """What the kernel says of itself comes first: it may have taken the agent with it."""

@@ -104,6 +104,29 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Ending, str], ...] = (
 )
 
 
+#: What a kernel puts before a line: the time.
+_STAMP = re.compile(r"^\[[ \d.]+\] ")
+
+
+def words(text: str) -> str:
+    """Return the line in which a kernel says what is wrong, "" if it says nothing."""
+    for pattern, _, _ in _PATTERNS:
+        if match := pattern.search(text):
+            begin = text.rfind("\n", 0, match.start()) + 1
+            return _STAMP.sub("", text[begin:].partition("\n")[0]).strip()
+    return ""
+
+
+#: What the fault knobs print: when they are armed, and which fault hits.
+_ARMED = "faults armed"
+_HIT = re.compile(r"fault (\d+) hit: call")
+
+
+def hits(text: str) -> tuple[int, ...]:
+    """Return the numbers of the faults that hit in the last workload that had any."""
+    return tuple(map(int, _HIT.findall(text.rpartition(_ARMED)[2])))
+
+
 def read(text: str, renamed: Mapping[tuple[str, str], str] = _NOTHING) -> Complaint | None:
     """Return what a console complains of, None if of nothing.
 

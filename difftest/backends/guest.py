@@ -22,8 +22,9 @@ from difftest.backends import console, cpu, culprit
 from difftest.backends.boot import Boot
 from difftest.backends.program import Ended
 from difftest.backends.transcript import Transcript
-from difftest.errors import PatchError
+from difftest.errors import BuildError, PatchError
 from difftest.guest.build import agent
+from difftest.kernels.knobs import knobs
 from difftest.outcome import Ending, Outcome
 from difftest.workload.codec import to_text
 
@@ -81,21 +82,26 @@ class GuestBackend(abc.ABC):
 
     def supports(self, strategy: Strategy) -> str:
         if self._patches not in strategy.kernel_patches:
-            return f"no patch for {self._patches}"
+            no_patch = f"no patch for {self._patches}"
+            return strategy.does_not_apply.get(self._patches, no_patch)
         # Of a stacked one this is known when those below it are applied.
         if self._series.like and not strategy.base:
             try:
                 kernels.digest(self._series.name, self._of([strategy]), self._flavour)
             except PatchError as error:
-                return f"does not apply: {' '.join(str(error).split())}"
+                return f"does not apply: {_line(error)}"
         return ""
 
     def prepare(self, chain: Sequence[Strategy]) -> str:
         agent()
         return self._kernel(chain).digest
 
-    def _kernel(self, chain: Sequence[Strategy]) -> kernels.Kernel:
-        return kernels.build(self._series.name, self._of(chain), self._flavour, chain[-1].name)
+    def _kernel(
+        self, chain: Sequence[Strategy], more: Sequence[kernels.Patch] = ()
+    ) -> kernels.Kernel:
+        patches = [*self._of(chain), *more]
+        label = chain[-1].name + (" with fault knobs" if more else "")
+        return kernels.build(self._series.name, patches, self._flavour, label)
 
     def _of(self, chain: Sequence[Strategy]) -> list[kernels.Patch]:
         return [
@@ -105,12 +111,37 @@ class GuestBackend(abc.ABC):
 
     @contextlib.contextmanager
     def runner(self, chain: Sequence[Strategy]) -> Iterator[GuestRunner]:
-        with self._place(chain, {"/init": agent()}) as (machine, folder, number):
-            yield GuestRunner(machine, folder, number, self._series.renamed, self.unplayed)
+        with contextlib.ExitStack() as stack:
+            kernel = self._kernel(chain)
+            machine, folder, number = stack.enter_context(self._place(kernel))
+
+            def with_knobs() -> GuestRunner | str:
+                return self._with_knobs(chain, number, stack)
+
+            yield GuestRunner(
+                machine, folder, number, self._series.renamed, self.unplayed, with_knobs
+            )
+
+    def _with_knobs(
+        self, chain: Sequence[Strategy], number: int, stack: contextlib.ExitStack
+    ) -> GuestRunner | str:
+        """Make what plays workloads with faults, or say why there is no such kernel."""
+        try:
+            kernel = self._kernel(chain, knobs(self._patches))
+        except (PatchError, BuildError) as error:
+            return f"it takes no fault knobs: {_line(error)}"
+        folder = stack.enter_context(_folder())
+        machine = self._machine(kernel, make_initrd(kernel, {"/init": agent()}, folder))
+        return GuestRunner(machine, folder, number, self._series.renamed, self.unplayed)
+
+    def prepare_faults(self, chain: Sequence[Strategy]) -> None:
+        """Build the kernel that workloads with faults run on, if it can be; see `prepare`."""
+        with contextlib.suppress(PatchError, BuildError):
+            self._kernel(chain, knobs(self._patches))
 
     def boot(self, chain: Sequence[Strategy], program: Program) -> Ended:
         files = {"/init": program.init, **program.files}
-        with self._place(chain, files) as (machine, folder, number):
+        with self._place(self._kernel(chain), files) as (machine, folder, number):
             return _boot(
                 machine.command_for(program),
                 folder,
@@ -121,17 +152,29 @@ class GuestBackend(abc.ABC):
 
     @contextlib.contextmanager
     def _place(
-        self, chain: Sequence[Strategy], files: Mapping[str, Path]
+        self, kernel: kernels.Kernel, files: Mapping[str, Path] | None = None
     ) -> Iterator[tuple[Machine, Path, int]]:
-        """Yield a machine with these files in it, the directory and the processor of its guests."""
-        kernel = self._kernel(chain)
-        with tempfile.TemporaryDirectory(prefix="difftest-guest-") as name, cpu.slot() as number:
-            folder = Path(name)
+        """Yield a machine with these files in it, the directory and the processor of its guests.
+
+        Without files: with the agent.
+        """
+        files = files or {"/init": agent()}
+        with _folder() as folder, cpu.slot() as number:
             yield self._machine(kernel, make_initrd(kernel, files, folder)), folder, number
 
     @abc.abstractmethod
     def _machine(self, kernel: kernels.Kernel, initrd: Path) -> Machine:
         """Return what boots this kernel; the directory of `initrd` is the guests' own."""
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="difftest-guest-") as name:
+        yield Path(name)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def make_initrd(kernel: kernels.Kernel, files: Mapping[str, Path], folder: Path) -> Path:
@@ -147,7 +190,11 @@ def make_initrd(kernel: kernels.Kernel, files: Mapping[str, Path], folder: Path)
 
 
 class GuestRunner:
-    """Boots a kernel as often as it takes to play all workloads."""
+    """Boots a kernel as often as it takes to play all workloads.
+
+    Those with faults are played by the runner that `with_knobs` makes. It is asked when the first
+    one comes, and says why if there is none.
+    """
 
     def __init__(
         self,
@@ -156,12 +203,16 @@ class GuestRunner:
         number: int,
         renamed: Mapping[tuple[str, str], str],
         unplayed: Mapping[str, str] = MappingProxyType({}),
+        with_knobs: Callable[[], GuestRunner | str] | None = None,
     ) -> None:
         self.machine = machine
         self._folder = folder
         self._cpu = number
         self._renamed = renamed
         self._unplayed = unplayed
+        self._with_knobs = with_knobs
+        self._knobs: GuestRunner | str | None = None
+        """What `with_knobs` returned."""
         self.consoles: dict[int, str] = {}
         self.culprits: dict[int, str] = {}
 
@@ -173,17 +224,35 @@ class GuestRunner:
             for why in [self._why_not(workload)]
             if why
         }
-        places = [place for place in range(len(workloads)) if place not in refused]
-        played = self._play([to_text(workloads[place]) for place in places], places)
+        left = [place for place in range(len(workloads)) if place not in refused]
+        faulty = [place for place in left if self._needs_knobs(workloads[place])]
+        plain = [place for place in left if place not in set(faulty)]
+        outcomes = dict.fromkeys(plain, self.play(workloads, plain))
+        if faulty:
+            assert isinstance(self._knobs, GuestRunner)  # noqa: S101 - _why_not has seen to it
+            self._knobs.consoles, self._knobs.culprits = self.consoles, self.culprits
+            outcomes |= dict.fromkeys(faulty, self._knobs.play(workloads, faulty))
         for place in range(len(workloads)):
-            yield refused[place] if place in refused else next(played)
+            yield refused[place] if place in refused else next(outcomes[place])
 
     def _why_not(self, workload: Workload) -> str:
         names = {op.name for _, op in workload.places()} | {one.kind for one in workload.maps}
-        return next((why for name, why in self._unplayed.items() if name in names), "")
+        if why := next((why for name, why in self._unplayed.items() if name in names), ""):
+            return why
+        return self._no_knobs() if self._needs_knobs(workload) else ""
 
-    def _play(self, texts: list[str], places: Sequence[int]) -> Iterator[Outcome]:
-        """Play workloads; `places` are those that they have in what was asked for."""
+    def _needs_knobs(self, workload: Workload) -> bool:
+        return bool(workload.faults and self._with_knobs)
+
+    def _no_knobs(self) -> str:
+        """See that there is a runner for workloads with faults; return why there is none."""
+        if self._knobs is None and self._with_knobs:
+            self._knobs = self._with_knobs()
+        return self._knobs if isinstance(self._knobs, str) else ""
+
+    def play(self, workloads: Sequence[Workload], places: Sequence[int]) -> Iterator[Outcome]:
+        """Play the workloads at some places of what was asked for."""
+        texts = [to_text(workloads[place]) for place in places]
         attempts = first = 0
         with self.machine.channel(texts) as channel:
             while first < len(texts):

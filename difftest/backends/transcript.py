@@ -20,15 +20,18 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     ret: int | None = None
     copy: int | None = None
     used: int | None = None
+    hits: tuple[int, ...] = ()
     files: tuple[File, ...] | None = None
     filler: Filler | None = None
     maps: tuple[tuple[int | None, ...] | None, ...] | None = None
     mlocked: int = 0
+    unevictable: int = 0
     swapped: int = 0
     protected: tuple[str, ...] = ()
     huge: int = 0
     reserved: int = 0
     left: int | None = None
+    committed: int | None = None
     held: int | None = None
     done: int | None = None
     error: str | None = None
@@ -71,9 +74,9 @@ class Transcript:
 
     def _take(self, line: _Line, text: bytes) -> None:
         if line.at is not None and line.ret is not None and line.used is not None:
-            self.trace.append(Step(line.at, line.ret, line.used, line.copy))
+            self.trace.append(Step(line.at, line.ret, line.used, line.copy, line.hits))
         elif line.window is not None and line.used is not None:
-            self.trace.append(Window(line.window, line.used))
+            self.trace.append(Window(line.window, line.used, line.hits))
         elif line.files is not None and line.filler is not None and line.maps is not None:
             self._state = State(
                 line.files,
@@ -81,12 +84,13 @@ class Transcript:
                 line.maps,
                 line.mlocked,
                 line.swapped,
+                line.unevictable,
                 line.protected,
                 line.huge,
                 line.reserved,
             )
         elif line.done is not None and line.left is not None and line.held is not None:
-            self._done(line.done, line.left, line.held, line.huge, line.reserved)
+            self._done(line.done, line)
         elif line.owner is not None and self.outcomes:
             self.owners.setdefault(len(self.outcomes) - 1, []).append(line.owner)
         elif line.error is not None:
@@ -99,14 +103,24 @@ class Transcript:
     def _next(self) -> int:
         return self._first + len(self.outcomes)
 
-    def _done(self, number: int, left: int, held: int, huge: int, reserved: int) -> None:
+    def _done(self, number: int, line: _Line) -> None:
         expected = self._next() if self.booted else WARM_UP
         if number != expected or self._state is None:
             raise Garbage(f"the guest agent is done with {number}, not with {expected}")
         if self.booted:
             trace = tuple(self.trace)
             self.outcomes.append(
-                Outcome(Ending.FINISHED, trace, "", self._state, left, held, huge, reserved)
+                Outcome(
+                    Ending.FINISHED,
+                    trace,
+                    "",
+                    self._state,
+                    line.left,
+                    line.held,
+                    line.committed,
+                    huge=line.huge,
+                    reserved=line.reserved,
+                )
             )
         self.booted = True
         self._restart()

@@ -14,10 +14,11 @@
 /*
  * Played once before the first: page tables, slabs and the pages behind them
  * then exist, so that pages_held() is the same before and after a workload.
- * Nothing in it is what a fix can get wrong: that belongs to a workload.
+ * Nothing in it is what a fix can get wrong (no copy to a shared file fails):
+ * that belongs to a workload.
  */
 static char warm_up[] =
-	"mount blocks=4\n"
+	"mount blocks=6\n"
 	"file pages=4\n"
 	"memfd pages=1\n"
 	"map file=0 offset=0 pages=4\n"
@@ -33,11 +34,11 @@ static char warm_up[] =
 	"copy map=2 page=0 source=M\n"
 	"  window\n"
 	"    kill_copier\n"
-	"copy_unaligned map=0 page=0 source=MR\n"
+	"copy_unaligned map=0 page=2 source=MR\n"
 	"remove_begin map=0 page=0 pages=1\n"
 	"remove_end\n"
 	"continue map=0 page=0 pages=1\n"
-	"zeropage map=0 page=1 pages=1\n"
+	"zeropage map=0 page=3 pages=1\n"
 	"write file=0 page=2 pages=1\n"
 	"overcommit leave=4\n"
 	"fill leave=0\n"
@@ -88,6 +89,7 @@ int main(void)
 	channel_open();
 	text = channel_workloads(&first);
 	owner_init();
+	commit_init();
 	pool_init();
 	world_init();
 	userfault_init();

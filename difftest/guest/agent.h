@@ -26,6 +26,7 @@
 #define MAX_STEPS 64		/* steps of one workload, windows included */
 #define MAX_COPIES 16		/* UFFDIO_COPYs of one workload */
 #define MAX_BEGINS 3		/* copies in flight that were begun */
+#define MAX_FAULTS 4
 #define MAX_DEPTH 3
 
 #define FIELDS 4
@@ -116,6 +117,7 @@ struct world {
 	struct map map[MAX_MAPS];
 	bool moved;		/* a mapping is at its other place */
 	long mlocked;		/* nr_mlock before the first mlock(), else -1 */
+	long unevictable;	/* nr_unevictable then */
 	bool huge, protects;	/* of the workload */
 	bool drained;		/* the pool is not as it was before: boot anew */
 };
@@ -141,6 +143,7 @@ long world_call(long number, const long *argument);
 void world_observe(void);
 long world_destroy(void);
 void world_settle(void);
+void world_range(unsigned long *from, unsigned long *to);
 
 /* entries.c: the page-table entries of mappings. */
 #define MAP_PAGES (MAX_PAGES + 2)	/* from one to the next */
@@ -189,8 +192,11 @@ void swap_on(void);
 void swap_off(void);
 long swap_pages(void);
 
-/* commit.c: the limit of committed memory. */
+/* commit.c: committed memory, and its limit. */
 void sysctl_vm(const char *name, long value);
+void commit_init(void);
+void commit_look(void);
+long commit_seen(void);
 void commit_limit(long leave);
 void commit_lift(void);
 void commit_restore(void);
@@ -227,6 +233,12 @@ void copy_land(void);
 void copy_drop_source(void);
 void copy_close_source(void);
 void copy_kill(void);
+
+/* fault.c: calls inside the kernel that are to fail. */
+void fault_add(const char *site, long call, const char *error);
+void fault_arm(void);
+void fault_tell(void);
+void fault_reset(void);
 
 /* owner.c: which pages are held that were not when owner_note() looked. */
 void owner_init(void);

@@ -10,38 +10,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+static int meminfo;
+static char text[4096];
 static bool limited;
 static long limit;	/* in pages */
 static long before;
 
 void sysctl_vm(const char *name, long value)
 {
-	char path[64], text[24];
-	int length = snprintf(text, sizeof(text), "%ld", value);
+	char path[64], digits[24];
+	int length = snprintf(digits, sizeof(digits), "%ld", value);
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/sys/vm/%s", name);
 	fd = open(path, O_WRONLY);
-	if (fd < 0 || write(fd, text, length) != length)
+	if (fd < 0 || write(fd, digits, length) != length)
 		die("%s: %s", path, strerror(errno));
 	close(fd);
 }
 
-static long committed(void)
+void commit_init(void)
 {
-	static char text[4096];
-	int fd = open("/proc/meminfo", O_RDONLY);
-	ssize_t length = read(fd, text, sizeof(text) - 1);
-	char *found;
+	meminfo = open("/proc/meminfo", O_RDONLY);
+	if (meminfo < 0)
+		die("/proc/meminfo: %s", strerror(errno));
+}
 
-	close(fd);
-	text[length < 0 ? 0 : length] = 0;
-	found = strstr(text, "Committed_AS:");
+/* To be made with whatever calls come next; then commit_seen() has it. */
+void commit_look(void)
+{
+	memset(text, 0, sizeof(text));
+	LATER(SYS_pread64, meminfo, (long)text, sizeof(text) - 1, 0);
+}
+
+/* Pages that the kernel has promised to somebody: Committed_AS. */
+long commit_seen(void)
+{
+	const char *found = strstr(text, "Committed_AS:");
+
 	if (!found)
 		die("/proc/meminfo has no Committed_AS");
 	return atol(found + strlen("Committed_AS:")) * 1024 / (long)PAGE;
+}
+
+static long committed(void)
+{
+	commit_look();
+	calls_make();
+	return commit_seen();
 }
 
 static void enforce(void)

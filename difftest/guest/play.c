@@ -107,6 +107,13 @@ static long op_map_hugetlb_noreserve(struct step *step)
 	return 0;
 }
 
+static long op_fault(struct step *step)
+{
+	fault_add(step->field[0].text, step->field[1].number,
+		  step->field[2].text);
+	return 0;
+}
+
 static long write_pages(struct step *step, int fd, long page, long pages)
 {
 	long i;
@@ -397,6 +404,7 @@ static const struct {
 	{ "map_shared_anonymous", op_map_shared_anonymous, SETUP },
 	{ "map_hugetlb", op_map_hugetlb, SETUP },
 	{ "map_hugetlb_noreserve", op_map_hugetlb_noreserve, SETUP },
+	{ "fault", op_fault, SETUP },
 	{ "copy", op_copy, 0 },
 	{ "copy_unaligned", op_copy_unaligned, 0 },
 	{ "copy_wp", op_copy_wp, 0 },
@@ -445,6 +453,7 @@ void out_step(struct step *step, long ret, int64_t copied)
 	}
 	out_str(",\"used\":");
 	out_num(world_used());
+	fault_tell();
 	out_str("}");
 	out_line();
 }
@@ -457,6 +466,7 @@ void out_window(struct step *copy, int window)
 	out_num(window);
 	out_str("\",\"used\":");
 	out_num(world_used());
+	fault_tell();
 	out_str("}");
 	out_line();
 }
@@ -473,6 +483,8 @@ static void play_step(struct step *step)
 		die("unknown operation '%s'", step->name);
 	copied = UNWRITTEN;
 	world_forget();
+	if (!(operation[i].kind & SETUP))
+		fault_arm();
 	if (operation[i].kind & LIBRARY)
 		calls_make();
 	if (operation[i].kind & MAPS)
@@ -511,6 +523,7 @@ static long play_once(struct workload *workload, int number)
 		play_step(step);
 	copy_land();
 	userfault_remove_end();
+	fault_reset();
 	commit_reset();
 	world_observe();
 	held = world_destroy();

@@ -14,7 +14,8 @@
 static bool is_setup(const char *name)
 {
 	return !strcmp(name, "mount") || !strcmp(name, "file") ||
-	       !strcmp(name, "memfd") || !strncmp(name, "map", 3);
+	       !strcmp(name, "memfd") || !strncmp(name, "map", 3) ||
+	       !strcmp(name, "fault");
 }
 
 static bool has(struct workload *workload, const char *part)

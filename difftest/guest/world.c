@@ -38,6 +38,7 @@ struct world world;
 
 static int vmstat, refresh;
 static long held;
+static long promised;		/* pages committed after the last workload */
 static char *buffer;		/* resident; MAX_PAGES for each file */
 
 void world_init(void)
@@ -244,6 +245,13 @@ void world_forget(void)
 	looked = false;
 }
 
+/* Where the mappings of workloads are, all of them. */
+void world_range(unsigned long *from, unsigned long *to)
+{
+	*from = MAP_BASE;
+	*to = PROBE_BASE;
+}
+
 /* Blocks of the mount in use, f_blocks - f_bfree, when world_look() was made. */
 long world_used(void)
 {
@@ -365,17 +373,21 @@ static const char *read_vmstat(void)
 }
 
 /* Pages that were locked or unlocked wait for the count in batches: end those. */
-static long count_mlocked(void)
+static long count_mlocked(long *unevictable)
 {
+	const char *text;
+
 	LATER(SYS_madvise, (long)buffer, PAGE, MADV_COLD);
-	return counter_in(read_vmstat(), "nr_mlock ");
+	text = read_vmstat();
+	*unevictable = counter_in(text, "nr_unevictable ");
+	return counter_in(text, "nr_mlock ");
 }
 
 /* Called before memory is locked: what there is now does not count. */
 void world_will_lock(void)
 {
 	if (world.mlocked < 0)
-		world.mlocked = count_mlocked();
+		world.mlocked = count_mlocked(&world.unevictable);
 }
 
 static void observe_pool(void)
@@ -393,9 +405,13 @@ void world_observe(void)
 {
 	unsigned char cached[MAX_FILES * MAX_PAGES];
 	/* Before anything is read: that brings pages back, and locks them. */
-	long mlocked = world.mlocked < 0 ? 0 : count_mlocked() - world.mlocked;
+	long mlocked = 0, unevictable = 0;
 	int i;
 
+	if (world.mlocked >= 0) {
+		mlocked = count_mlocked(&unevictable) - world.mlocked;
+		unevictable -= world.unevictable;
+	}
 	look_into_cache(cached);
 	entries_look((char *)MAP_BASE);
 	for (i = 0; i < world.files; i++)
@@ -414,6 +430,8 @@ void world_observe(void)
 	out_contents();
 	out_str(",\"mlocked\":");
 	out_num(mlocked);
+	out_str(",\"unevictable\":");
+	out_num(unevictable);
 	out_str(",\"swapped\":");
 	out_num(entries_swapped());
 	out_protected();
@@ -491,7 +509,7 @@ void world_settle(void)
 /* Returns how many pages are held that were not before the workload. */
 long world_destroy(void)
 {
-	long before = held;
+	long before = held, owed = promised, ignored;
 	bool dead;
 
 	child_reap();
@@ -501,7 +519,7 @@ long world_destroy(void)
 	LATER(SYS_munmap, MAP_BASE, ARENA_LENGTH);
 	pool_empty();
 	if (world.mlocked >= 0)
-		count_mlocked();	/* no page waits in a batch any more */
+		count_mlocked(&ignored);	/* no page waits in a batch any more */
 	userfault_reset();
 	copy_reset();
 	world_forget();
@@ -509,6 +527,7 @@ long world_destroy(void)
 	LATER(SYS_close, world.root);
 	MUST("umount /m", 0, SYS_umount2, (long)"/m", 0);
 	swap_off();
+	commit_look();
 	/*
 	 * The stack of a thread that died is freed by RCU: mostly as soon as
 	 * others may run, surely after a tick.
@@ -519,13 +538,17 @@ long world_destroy(void)
 		sched_yield();
 		sched_yield();
 	}
+	commit_look();
 	held = pages_held();
 	if (dead && held != before) {
 		usleep(TICK);
 		held = pages_held();
 	}
+	promised = commit_seen();
 	out_str("{\"left\":");
 	out_num(world_used());
+	out_str(",\"committed\":");
+	out_num(promised - owed);
 	out_str(",\"held\":");
 	out_num(held - before);
 	if (world.huge)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from difftest.kernels import cache, source
-from difftest.kernels.build import base_name, build, digest
+from difftest.kernels.build import base_name, build, digest, misfit
 from difftest.kernels.cache import CachedKernel, Kernel, list_kernels
 from difftest.kernels.flavour import DEBUG, FLAVOURS, GCOV, UML, X86, Flavour
 from difftest.kernels.series import DEFAULT, SERIES, Series, known
@@ -30,6 +30,7 @@ __all__ = (
     "fetch",
     "known",
     "list_kernels",
+    "misfit",
 )
 
 
@@ -42,6 +43,6 @@ def clean(everything: bool = False) -> int:  # noqa: FBT001, FBT002 -- reads wel
     if everything:
         return cache.clean()
     names = {source.directory_name(series) for series in known()}
-    had = [one for one in known() if cache.finished("sources", source.directory_name(one))]
+    had = [one for one in known() if source.had(one)]
     names |= {base_name(one, flavour) for one in had for flavour in FLAVOURS if flavour.fits(one)}
     return cache.clean(keep=frozenset(names))

@@ -8,7 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from difftest.errors import BuildError
+from difftest.errors import BuildError, PatchError
 from difftest.kernels import cache, config, source, tree
 from difftest.progress import progress
 from difftest.toolchain import (
@@ -62,6 +62,21 @@ def digest(series: str, patches: Sequence[Patch], flavour: Flavour) -> str:
     return _hash(*parts)
 
 
+def misfit(series: str, patches: Sequence[Patch]) -> str | None:
+    """Say why patches do not apply to a series without fuzz, "" if they do; compiles nothing.
+
+    None if the source is not in the cache, so that nobody knows.
+    """
+    if not source.had(series):
+        return None
+    try:
+        with cache.workdir("misfit") as work:
+            tree.changed_files(source.fetch(series), patches, work, series)
+    except PatchError as error:
+        return str(error)
+    return ""
+
+
 def build(series: str, patches: Sequence[Patch], flavour: Flavour, label: str = "") -> cache.Kernel:
     """Return the kernel of a series with patches applied in order, from the cache or built now.
 
@@ -77,7 +92,11 @@ def build(series: str, patches: Sequence[Patch], flavour: Flavour, label: str = 
 
 
 def base(series: str, flavour: Flavour) -> Path:
-    """Return the build directory of a series' own source, compiled once for each flavour."""
+    """Return the build directory of a series' own source, compiled once for each flavour.
+
+    That of another one where a flavour is built upon it.
+    """
+    flavour = flavour.upon or flavour
     name = base_name(series, flavour)
     if found := cache.finished("bases", name):
         return found / tree.BUILD
@@ -88,6 +107,7 @@ def base(series: str, flavour: Flavour) -> Path:
 
 def base_name(series: str, flavour: Flavour) -> str:
     """Return the name of the base build's directory in the cache."""
+    flavour = flavour.upon or flavour
     return f"{series}-{flavour.name}-{_hash(*_base_parts(series, flavour))}"
 
 

@@ -28,6 +28,8 @@ class Flavour:
     kernel is told when it boots, besides what its backend tells it, and `memory` is how many
     times the memory of a plain one it needs. `patch` is the beginning of names in `configs/`: the
     series have it that have a `PATCH-SERIES.patch` there, which is applied before any other.
+    `upon` is a flavour of the same configuration: its own source, compiled, is what each kernel of
+    this one is a change of, so that this one needs nothing compiled from nothing.
 
     `base_steps` and `patch_steps` are the lines that kbuild prints for one step
     ("  CC      mm/shmem.o"): for all of DEFAULT, and after a change to one file of mm/. Measured;
@@ -46,6 +48,7 @@ class Flavour:
     arguments: tuple[str, ...] = ()
     memory: int = 1
     patch: str = ""
+    upon: Flavour | None = None
 
     @property
     def suffix(self) -> str:
@@ -123,6 +126,8 @@ GCOV = replace(
     ),
     others=(*UML.others, "mm/shmem.gcno", "mm/userfaultfd.gcno"),
     patch="gcov",
+    patch_steps=30,
+    upon=UML,
 )
 """Counts how often the lines of two files run; what it counted survives a panic."""
 

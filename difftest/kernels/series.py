@@ -42,7 +42,12 @@ SERIES: Mapping[str, Series] = MappingProxyType(
     {
         one.name: one
         for one in (
-            Series(name="5.10", release="bullseye", debug=False),
+            Series(
+                name="5.10",
+                release="bullseye",
+                renamed=MappingProxyType({("mm/filemap.c", "unlock_page"): "folio_unlock"}),
+                debug=False,
+            ),
             Series(name=DEFAULT, release="bookworm"),
             Series(
                 name="6.12",

@@ -34,6 +34,11 @@ def fetch(series: str) -> Path:
     return _fetched(series) / "tree"
 
 
+def had(series: str) -> bool:
+    """Say whether a series' source is in the cache."""
+    return series in known() and cache.finished("sources", directory_name(series)) is not None
+
+
 def identity(series: str) -> str:
     """Return what names the source exactly: package version, hash, and the patches in it."""
     fetch(series)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TypeAlias, TypeVar
@@ -28,10 +28,10 @@ class KernelBug(Exception):  # noqa: N818 - the kernel calls it a BUG
         return str(self)
 
 
-def BUG_ON(condition: object) -> None:
-    """Stop the kernel, in the name of the function that asked."""
+def BUG_ON(condition: object, where: str = "") -> None:
+    """Stop the kernel, in the name of the function that asked, or of `where`."""
     if condition:
-        raise KernelBug(f"BUG at {_caller()}")
+        raise KernelBug(f"BUG at {where or _caller()}")
 
 
 def WARN_ON(condition: object) -> None:
@@ -57,8 +57,17 @@ class Fault:
     address: int
 
 
-#: Where a function may sleep, it yields the name of what it waits for; where it faults, a Fault.
-Stop: TypeAlias = str | Fault
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A task wants a lock: it may go on only while `free()`, and takes the lock as it does."""
+
+    name: str
+    free: Callable[[], bool]
+
+
+#: Where a function may sleep, it yields the name of what it waits for; where it faults, a Fault;
+#: where it takes a lock that somebody else may hold meanwhile, a Wait.
+Stop: TypeAlias = str | Fault | Wait
 T = TypeVar("T")
 #: A kernel function that may stop.
 May: TypeAlias = Generator[Stop, None, T]

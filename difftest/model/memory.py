@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.model.kernel import BUG_ON, ENOMEM, PAGE_SIZE, Fault, May
-from difftest.model.objects import Memory, Mm, Page, PageRef, find_vma
+from difftest.model.kernel import BUG_ON, ENOMEM, PAGE_SIZE, Fault, May, Wait
+from difftest.model.objects import Inode, Memory, Mm, Page, PageRef, SwpEntry, find_vma
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 def alloc_page(memory: Memory) -> Page:
     page = Page()
     memory.pages.append(page)
+    return page
+
+
+def read_swap_page(memory: Memory, swap: SwpEntry) -> Page:
+    """Read a page back from swap: not for a file, or a process, but for the cache of swap."""
+    page = alloc_page(memory)
+    page.content = swap.content
     return page
 
 
@@ -42,6 +49,21 @@ def mmap_read_unlock(mm: Mm) -> None:
     mm.readers -= 1
 
 
+def mmap_write_lock(mm: Mm) -> Iterator[Wait]:
+    """Wait until nobody reads. Who writes never stops, so nobody ever sees the lock taken."""
+    yield Wait("mmap_write_lock", lambda: not mm.readers)
+
+
+def inode_lock(inode: Inode) -> Iterator[Wait]:
+    yield Wait("inode_lock", lambda: not inode.i_rwsem)
+    inode.i_rwsem = True
+
+
+def inode_unlock(inode: Inode) -> None:
+    BUG_ON(not inode.i_rwsem)
+    inode.i_rwsem = False
+
+
 def _pages(address: int) -> range:
     """Return the pages that a page's worth of bytes from an address touches."""
     first = address - address % PAGE_SIZE
@@ -67,16 +89,19 @@ def copy_from_user(mm: Mm, pagep: PageRef, address: int) -> May[int]:
     """Copy a page, waiting for its faults; return how many bytes could not be copied."""
     page = pagep.page
     assert page is not None  # noqa: S101 - the caller has checked
-    for at in _pages(address):
-        while at not in mm.source:
-            vma = find_vma(mm, at)
-            if not vma or vma.vm_start > at:
-                return PAGE_SIZE
-            if not vma.ctx:
-                mm.source[at] = (0, 0)
-                break
-            yield Fault(at)
-            if mm.fatal_signal_pending:
-                return PAGE_SIZE
+    at = address - address % PAGE_SIZE
+    while at < address + PAGE_SIZE:
+        if at in mm.source:
+            at += PAGE_SIZE
+            continue
+        vma = find_vma(mm, at)
+        if not vma or vma.vm_start > at:
+            return PAGE_SIZE
+        if not vma.ctx:
+            mm.source[at] = (0, 0)
+            continue
+        yield Fault(at)
+        if mm.fatal_signal_pending:
+            return PAGE_SIZE
     _fill(mm, page, address)
     return 0

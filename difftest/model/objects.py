@@ -27,7 +27,8 @@ class Page:
     """A page, which is also its folio.
 
     `content` is the tag that fills it; 0: zeros, -1: a mixture. `mlock_count` counts the locked
-    mappings that map it: with any, it is Mlocked.
+    mappings that map it: with any, it is Mlocked. `private` is its owner's affair, as in the
+    kernel.
     """
 
     content: int = 0
@@ -41,6 +42,7 @@ class Page:
     mlock_count: int = 0
     mapping: AddressSpace | None = None
     index: int = 0
+    private: Inode | None = None
     restore_reserve: bool = False
     """HPageRestoreReserve of a huge page; 5.10 keeps it in PagePrivate."""
     dtor: Callable[[Page], None] | None = None
@@ -80,18 +82,22 @@ class SuperBlock:
 
 @dataclass(slots=True, eq=False)
 class Inode:
-    """A tmpfs file, `struct shmem_inode_info` included; or one of hugetlbfs, which has `resv_map`.
+    """A tmpfs file, `struct shmem_inode_info` and `struct file` included, or one of hugetlbfs.
 
-    That has the indices of pages which have a reservation or had one that they used.
+    `f_count` counts the references besides those of descriptors and mappings. `resv_map` is that
+    of hugetlbfs: the indices of pages which have a reservation, or had one that they used.
     """
 
     i_sb: SuperBlock
     i_size: int = 0
     i_blocks: int = 0
     i_mapping: AddressSpace = field(default_factory=AddressSpace)
+    i_rwsem: bool = False
+    """Whether it is held for writing."""
     flags: int = VM_NORESERVE
     alloced: int = 0
     swapped: int = 0
+    f_count: int = 0
     resv_map: set[int] = field(default_factory=set)
 
 
@@ -201,6 +207,17 @@ def get_page(page: Page) -> None:
     page.refcount += 1
 
 
+def get_file(file: Inode) -> Inode:
+    file.f_count += 1
+    return file
+
+
+def fput(file: Inode) -> None:
+    """Drop a reference; what the last one ends, ends when the system call returns."""
+    BUG_ON(file.f_count <= 0)
+    file.f_count -= 1
+
+
 def put_page(page: Page) -> None:
     BUG_ON(page.refcount <= 0)
     page.refcount -= 1
@@ -215,7 +232,7 @@ folio_put = put_page
 
 
 def folio_unlock(folio: Page) -> None:
-    BUG_ON(not folio.locked)
+    BUG_ON(not folio.locked, "mm/filemap.c folio_unlock")
     folio.locked = False
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from difftest.model.kernel import EBADF, EINVAL, ENOMEM, HPAGE_SIZE, PAGE_SIZE, May
+from difftest.model.memory import inode_lock, inode_unlock, mmap_write_lock
 from difftest.model.objects import (
     VM_HUGETLB,
     VM_NORESERVE,
@@ -108,20 +109,27 @@ class System:
     def mmap(self, file: int | None, offset: int, pages: int, *, shared: bool) -> None:
         """Map a file, or memory without one, and watch it for missing pages."""
         self.maps.append(Area(MAP_BASE + len(self.maps) * STRIDE, pages))
-        self.remap(len(self.maps) - 1, file, offset, shared=shared)
+        self._map(len(self.maps) - 1, file, offset, shared=shared)
+        self._register(len(self.maps) - 1)
 
     def mmap_hugetlb(self, pages: int, *, reserve: bool) -> None:
-        self.maps.append(Area(MAP_BASE + len(self.maps) * STRIDE, pages))
-        self.remap_hugetlb(len(self.maps) - 1, pages, reserve=reserve)
+        self.maps.append(Area(MAP_BASE + len(self.maps) * STRIDE, pages, HPAGE_SIZE))
+        self._map_hugetlb(self.maps[-1], reserve=reserve)
+        self._register(len(self.maps) - 1)
 
     def page_size(self, number: int) -> int:
         """Return the bytes of a page of a mapping, as it was last mapped."""
         return self.maps[number].size
 
-    def remap(self, number: int, file: int | None, offset: int = 0, *, shared: bool) -> int:
-        """Map something over a mapping, or where it was, and watch that."""
+    def remap(self, number: int, file: int | None, offset: int = 0, *, shared: bool) -> May[int]:
+        """Map something over a mapping, or where it was, and watch that: two calls."""
+        yield from mmap_write_lock(self.mm)
+        self._map(number, file, offset, shared=shared)
+        return (yield from self.register(number))
+
+    def _map(self, number: int, file: int | None, offset: int, *, shared: bool) -> None:
         area = self.maps[number]
-        self.munmap(number)
+        self._munmap(number)
         area.size = PAGE_SIZE
         inode = None if file is None else self.files[file]
         if shared and not inode:
@@ -132,14 +140,14 @@ class System:
         self.code.mmap.mmap(
             Vma(self.mm, area.start, area.start + area.length, flags, inode, offset)
         )
-        return self.register(number)
 
-    def remap_hugetlb(self, number: int, pages: int, *, reserve: bool = True) -> int:
-        """Map hugetlb memory over a mapping, or where it was, and watch that."""
+    def remap_hugetlb(self, number: int, pages: int) -> May[int]:
+        """Map hugetlb memory over a mapping, or where it was, and watch that: three calls."""
+        yield from self.munmap(number)
         area = self.maps[number]
-        self.munmap(number)
         area.size, area.pages = HPAGE_SIZE, pages
-        return self._map_hugetlb(area, reserve=reserve) or self.register(number)
+        yield from mmap_write_lock(self.mm)
+        return self._map_hugetlb(area) or (yield from self.register(number))
 
     def _map_hugetlb(self, area: Area, *, reserve: bool = True) -> int:
         """mmap() of hugetlb memory, of a file of its own: hugetlb_file_setup()."""
@@ -153,7 +161,8 @@ class System:
         self.code.mmap.mmap(Vma(self.mm, area.start, area.start + area.length, flags, inode))
         return 0
 
-    def fill_hugetlb(self, leave: int) -> int:
+    def fill_hugetlb(self, leave: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         h = self.mm.memory.hstate
         pages = h.free_huge_pages - h.resv_huge_pages - leave
         if pages <= 0:
@@ -166,7 +175,30 @@ class System:
         return self.sb.used_blocks
 
     def pwrite(self, inode: Inode, page: int, tags: Sequence[int]) -> May[int]:
-        """generic_perform_write(): whole pages, up to the first that fails."""
+        """Write whole pages, up to the first that fails."""
+        yield from inode_lock(inode)
+        ret = yield from self._perform_write(inode, page, tags)
+        inode_unlock(inode)
+        return ret
+
+    def fill(self, tags: Sequence[int]) -> May[int]:
+        """Append to the filler. Its lock is that of its file position, too."""
+        yield from inode_lock(self.filler)
+        ret = yield from self._perform_write(self.filler, self.filler_pages, tags)
+        self.filler_pages += max(0, ret) // PAGE_SIZE
+        inode_unlock(self.filler)
+        return ret
+
+    def free(self, pages: int) -> May[int]:
+        """Cut pages off the filler, as far as it has them."""
+        yield from inode_lock(self.filler)
+        self.filler_pages = max(0, self.filler_pages - pages)
+        ret = self._setattr_size(self.filler, self.filler_pages)
+        inode_unlock(self.filler)
+        return ret
+
+    def _perform_write(self, inode: Inode, page: int, tags: Sequence[int]) -> May[int]:
+        """generic_perform_write()."""
         written = 0
         while written < len(tags):
             ret = yield from self.code.shmem.shmem_write_page(
@@ -177,29 +209,47 @@ class System:
             written += 1
         return written * PAGE_SIZE
 
-    def ftruncate(self, inode: Inode, pages: int) -> int:
+    def st_blocks(self, inode: Inode) -> int:
+        ret: int = self.code.shmem.shmem_getattr(inode, self.mm.memory)
+        return ret
+
+    def ftruncate(self, inode: Inode, pages: int) -> May[int]:
+        yield from inode_lock(inode)
+        ret = self._setattr_size(inode, pages)
+        inode_unlock(inode)
+        return ret
+
+    def _setattr_size(self, inode: Inode, pages: int) -> int:
         ret: int = self.code.shmem.shmem_setattr_size(inode, pages * PAGE_SIZE, self.mm.memory)
         return ret
 
-    def punch_hole(self, inode: Inode, page: int, pages: int) -> int:
+    def punch_hole(self, inode: Inode, page: int, pages: int) -> May[int]:
+        yield from inode_lock(inode)
         ret: int = self.code.shmem.shmem_punch_hole(inode, page, page + pages, self.mm.memory)
+        inode_unlock(inode)
         return ret
 
-    def munmap(self, number: int) -> int:
-        self.code.mmap.munmap(self.mm, self.maps[number].start)
-        self._evict_shared()
+    def munmap(self, number: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
+        self._munmap(number)
         return 0
 
+    def _munmap(self, number: int) -> None:
+        self.code.mmap.munmap(self.mm, self.maps[number].start)
+        self._evict_shared()
+
     def _evict_shared(self) -> None:
-        """Delete the files of shared memory that nobody maps any more."""
-        for inode in [one for one in self._shared if not one.i_mapping.i_mmap]:
+        """Delete the files of shared memory that nobody maps, or holds, any more."""
+        unused = [one for one in self._shared if not one.i_mapping.i_mmap and not one.f_count]
+        for inode in unused:
             self._shared.remove(inode)
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
         for inode in [one for one in self._hugetlb if not one.i_mapping.i_mmap]:
             self._hugetlb.remove(inode)
             self.code.hugetlb.hugetlbfs_evict_inode(inode, self.mm.memory)
 
-    def mremap(self, number: int) -> int:
+    def mremap(self, number: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         area = self.maps[number]
         to = area.start ^ OTHER_PLACE
         ret: int = self.code.mmap.mremap(self.mm, area.start, to)
@@ -207,12 +257,14 @@ class System:
             area.start = to
         return ret
 
-    def mprotect(self, number: int, *, write: bool) -> int:
+    def mprotect(self, number: int, *, write: bool) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         ret: int = self.code.mmap.mprotect(self.mm, self.maps[number].start, write=write)
         return ret
 
-    def mlock(self, number: int) -> int:
+    def mlock(self, number: int) -> May[int]:
         """Lock a mapping; one that is or was huge is left alone, as the vocabulary says."""
+        yield from mmap_write_lock(self.mm)
         if self.page_size(number) == HPAGE_SIZE:
             return 0
         ret: int = self.code.mmap.mlock_onfault(self.mm, self.maps[number].start)
@@ -227,7 +279,8 @@ class System:
         self.mm.memory.total_swap_pages = SWAP_PAGES
         return 0
 
-    def fork(self) -> int:
+    def fork(self) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         self._children.append(self.code.mmap.fork(self.mm))
         return 0
 
@@ -236,7 +289,11 @@ class System:
         memory.commit_limit = memory.vm_committed_as + leave
         return 0
 
-    def register(self, number: int, *, wp: bool = False) -> int:
+    def register(self, number: int, *, wp: bool = False) -> May[int]:
+        yield from mmap_write_lock(self.mm)
+        return self._register(number, wp=wp)
+
+    def _register(self, number: int, *, wp: bool = False) -> int:
         if not self._destination_open:
             return -EBADF
         area = self.maps[number]
@@ -245,7 +302,8 @@ class System:
         )
         return ret
 
-    def unregister(self, number: int) -> int:
+    def unregister(self, number: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
         if not self._destination_open:
             return -EBADF
         area = self.maps[number]
@@ -385,15 +443,20 @@ class System:
         ret: int = yield from function(self.mm, self._destination, arg)
         self._in_flight -= 1
         self._release_destination()
+        self._evict_shared()
         self.copy = arg.copy
         return ret
 
-    def destroy(self) -> tuple[int, int]:
-        """Close, delete and unmap everything; return the blocks in use and the pages held then."""
+    def destroy(self) -> tuple[int, int, int]:
+        """Close, delete and unmap everything.
+
+        Returns the blocks in use, the pages held and the pages committed then.
+        """
         self.mm.memory.commit_limit = None
         for mm in (*self._children, self.mm):
             self.code.mmap.exit_mmap(mm)
         self._evict_shared()
         for inode in (*self.files, self.filler):
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
-        return self.used(), self.mm.memory.held()
+        memory = self.mm.memory
+        return self.used(), memory.held(), memory.vm_committed_as

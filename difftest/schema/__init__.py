@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from difftest.result import Result
+from difftest.result import Full, Result
 
 #: The schema that is published with the package.
 PATH = Path(__file__).with_name("result-1.json")
@@ -17,8 +17,10 @@ PATH = Path(__file__).with_name("result-1.json")
 def schema() -> str:
     """Return the schema of the records as they are now, as text that ends in a newline."""
     made = msgspec.json.schema(Result)
-    for record in made["$defs"].values():
-        # msgspec leaves out what has a default, but every field is printed.
-        record["required"] = list(record["properties"])
+    whole = {record.__name__ for record in Full.__subclasses__()}
+    for name, record in made["$defs"].items():
+        # msgspec leaves out what has a default, but every field of these is printed.
+        if name in whole:
+            record["required"] = list(record["properties"])
     header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "difftest result"}
     return json.dumps(header | made, indent=2, ensure_ascii=False) + "\n"

@@ -7,6 +7,7 @@
     map file=0 offset=0 pages=6
     map_private file=1 offset=0 pages=2
     map_anonymous pages=1
+    fault site=block_charge call=2 error=ENOMEM
     copy map=0 page=1 source=MR
       window
         fill leave=0
@@ -21,11 +22,14 @@ import dataclasses
 from typing import TYPE_CHECKING, NoReturn
 
 from difftest.errors import UsageError
+from difftest.workload.faults import SITES, Fault
 from difftest.workload.limits import (
     MAX_BEGINS,
     MAX_BLOCKS,
+    MAX_CALL,
     MAX_COPIES,
     MAX_COPY,
+    MAX_FAULTS,
     MAX_FILES,
     MAX_HUGE,
     MAX_MAPS,
@@ -48,13 +52,20 @@ from difftest.workload.ops import (
 from difftest.workload.workload import Kind, Map, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _BY_NAME = {op.name: op for op in OPS}
 #: The lines before the first operation, and their words.
-SETUP = {"mount": ("blocks",), "file": ("pages",), "memfd": ("pages",)} | {
-    kind.value: ("file", "offset", "pages") if kind.of_file else ("pages",) for kind in Kind
+SETUP = {
+    "mount": ("blocks",),
+    "file": ("pages",),
+    "memfd": ("pages",),
+    **{kind.value: ("file", "offset", "pages") if kind.of_file else ("pages",) for kind in Kind},
+    "fault": ("site", "call", "error"),
 }
+
+#: The fields that are no numbers.
+_WORDS = ("source", "site", "error")
 
 #: The lines that a field counts: `map=1` is the second `map`.
 COUNTED = {
@@ -82,16 +93,24 @@ def fields_of(op: type[Op]) -> tuple[str, ...]:
 
 def to_text(workload: Workload) -> str:
     """Return the text form, lines that end in a newline."""
-    lines = [f"mount blocks={workload.blocks}"]
-    lines += [f"file pages={pages}" for pages in workload.files]
-    lines += [f"memfd pages={pages}" for pages in workload.memfds]
-    lines += [_line_of_map(one) for one in workload.maps]
+    lines = set_up_lines(workload.blocks, workload.files, workload.memfds, workload.maps)
+    lines += [line_of_fault(one) for one in workload.faults]
     for op in workload.steps:
         lines.append(line_of(op))
         for actions in op.windows:
             lines.append("  window")
             lines += [f"    {line_of(action)}" for action in actions]
     return "\n".join(lines) + "\n"
+
+
+def set_up_lines(
+    blocks: int, files: Sequence[int], memfds: Sequence[int], maps: Sequence[Map]
+) -> list[str]:
+    """Return the lines before the first operation."""
+    lines = [f"mount blocks={blocks}"]
+    lines += [f"file pages={pages}" for pages in files]
+    lines += [f"memfd pages={pages}" for pages in memfds]
+    return lines + [_line_of_map(one) for one in maps]
 
 
 def size(text: str) -> tuple[int, int]:
@@ -105,6 +124,10 @@ def _line_of_map(one: Map) -> str:
     )
 
 
+def line_of_fault(one: Fault) -> str:
+    return f"fault site={one.site} call={one.call} error={one.error}"
+
+
 def line_of(op: Op) -> str:
     """Return one operation as text, without its windows."""
     return " ".join([op.name, *(f"{name}={getattr(op, name)}" for name in fields_of(type(op)))])
@@ -115,10 +138,10 @@ def from_text(text: str, source: str = "workload") -> Workload:
 
     Empty lines and lines that begin with # are skipped. Raises UsageError, which names the line.
     """
-    return _Reader(source).read(text.splitlines())
+    return Reader(source).read(text.splitlines())
 
 
-class _Reader:
+class Reader:
     """Reads line by line; what it has so far is what later lines may refer to."""
 
     def __init__(self, source: str) -> None:
@@ -129,6 +152,7 @@ class _Reader:
         self.files: list[int] = []
         self.memfds: list[int] = []
         self.maps: list[Map] = []
+        self.faults: list[Fault] = []
         self.steps: list[Op] = []
         self.windows: list[list[Op]] = []
 
@@ -140,7 +164,7 @@ class _Reader:
         for self.number, self.line in enumerate(lines, 1):
             words = self.line.split()
             if words and not words[0].startswith("#"):
-                self._read_line(len(self.line) - len(self.line.lstrip(" ")), words)
+                self.read_line(len(self.line) - len(self.line.lstrip(" ")), words)
                 count += 1
         self._close()
         if self.blocks is None:
@@ -164,18 +188,19 @@ class _Reader:
             tuple(self.maps),
             tuple(self.steps),
             tuple(self.memfds),
+            tuple(self.faults),
         )
 
     def _files(self) -> int:
         return len(self.files) + len(self.memfds)
 
-    def _read_line(self, blanks: int, words: list[str]) -> None:
+    def read_line(self, blanks: int, words: list[str]) -> None:
         match blanks, words[0]:
             case 0, name if name in SETUP:
-                self._set_up(name, words[1:])
+                self.set_up(name, words[1:])
             case 0, _:
                 self._close()
-                self.steps.append(self._op(words))
+                self.steps.append(self.op(words))
                 if isinstance(self.steps[-1], IN_WINDOW):
                     self.wrong(f"{words[0]} stands in a window of the copy that it is about")
             case 2, "window" if len(words) == 1:
@@ -185,7 +210,7 @@ class _Reader:
             case 4, _ if self.windows:
                 if self.windows[-1] and isinstance(self.windows[-1][-1], ENDS_WINDOW):
                     self.wrong(f"{self.windows[-1][-1].name} ends its window")
-                self.windows[-1].append(self._op(words))
+                self.windows[-1].append(self.op(words))
                 if isinstance(self.windows[-1][-1], Copying | CopyWp | Resume):
                     self.wrong(f"{words[0]} cannot stand in a window")
             case _:
@@ -209,14 +234,19 @@ class _Reader:
             self.wrong(f"expected `{usage}`")
         values = [pair[2] for pair in pairs]
         for field, value in zip(fields, values, strict=True):
-            if field != "source" and not value.isdecimal():
+            if field not in _WORDS and not value.isdecimal():
                 self.wrong(f"{field} must be a number in `{usage}`")
         return values
 
-    def _set_up(self, name: str, words: list[str]) -> None:
+    def set_up(self, name: str, words: list[str]) -> None:
         if self.steps:
             self.wrong("set-up comes before the first operation")
         fields = SETUP[name]
+        if name == "fault":
+            self._set_up_fault(*self._values(name, words, fields))
+            return
+        if self.faults:
+            self.wrong("faults come last, right before the first operation")
         values = [int(value) for value in self._values(name, words, fields)]
         if name == "mount":
             if self.blocks is not None or values[0] > MAX_BLOCKS:
@@ -233,6 +263,22 @@ class _Reader:
         else:
             self._set_up_map(Kind(name), dict(zip(fields, values, strict=True)))
 
+    def _set_up_fault(self, name: str, call: str, error: str) -> None:
+        if self.blocks is None:
+            self.wrong("expected `mount blocks=N` first")
+        site = SITES.get(name)
+        if site is None:
+            self.wrong(f"there is no such site; known: {', '.join(SITES)}")
+        if error not in site.errors:
+            self.wrong(f"error must be {' or '.join(site.errors)} for {name}")
+        if not 1 <= int(call) <= MAX_CALL:
+            self.wrong(f"call must be 1 to {MAX_CALL}: the first one is 1")
+        if len(self.faults) == MAX_FAULTS:
+            self.wrong(f"expected at most {MAX_FAULTS} faults")
+        if any((one.site, one.call) == (name, int(call)) for one in self.faults):
+            self.wrong("that call has a fault already")
+        self.faults.append(Fault(name, int(call), error))
+
     def _set_up_map(self, kind: Kind, values: dict[str, int]) -> None:
         new = Map(values.get("file", 0), values.get("offset", 0), values["pages"], kind)
         most = MAX_HUGE if kind.huge else MAX_PAGES
@@ -247,7 +293,7 @@ class _Reader:
         if number >= count:
             self.wrong(f"there is no {what} {number}: the workload has {count}")
 
-    def _op(self, words: list[str]) -> Op:
+    def op(self, words: list[str]) -> Op:
         kind = _BY_NAME.get(words[0])
         if kind is None:
             self.wrong(f"unknown operation; known: {', '.join(_BY_NAME)}")

@@ -17,14 +17,21 @@ from difftest.workload.ops import (
     OP_BYTES,
     OPS,
     Begin,
+    Continue,
     Copy,
     Fill,
+    Free,
+    Mlock,
     Op,
     Pageout,
+    Punch,
+    Remap,
     Resume,
     Shape,
     Swapon,
     Theme,
+    Truncate,
+    Zeropage,
 )
 from difftest.workload.workload import Kind, Map, Workload
 
@@ -37,7 +44,7 @@ them, the default run, can be shared out."""
 
 _MAX_OPS = 6
 _MAX_ACTIONS = 2
-_MAX_WINDOWS = 3
+MAX_WINDOWS = 3
 _FEW = (1, 1, 1, 2, 2, 3)
 """Files, and mappings: each costs a kernel as much as an operation, and finds less."""
 _KINDS = (*(Kind.SHARED for _ in range(9)), *(kind for kind in Kind if not kind.huge))
@@ -51,9 +58,9 @@ _COMMON_BLOCKS = 8
 # The layout: a head, then a place for each operation, with a place in it for each window.
 _HEAD_BYTES = 40
 _ACTION_BYTES = 1 + OP_BYTES
-_WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
-_STEP_BYTES = 2 + OP_BYTES + _MAX_WINDOWS * _WINDOW_BYTES
-_BYTES = _HEAD_BYTES + _MAX_OPS * _STEP_BYTES
+WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
+_STEP_BYTES = 2 + OP_BYTES + MAX_WINDOWS * WINDOW_BYTES
+BYTES = _HEAD_BYTES + _MAX_OPS * _STEP_BYTES
 
 
 @cache
@@ -91,17 +98,17 @@ def _actions(choose: Choices, shape: Shape) -> tuple[Op, ...]:
     return tuple(actions)
 
 
-def _windows(choose: Choices, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...], ...]:
+def windows(choose: Choices, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...], ...]:
     """Choose what happens in the windows of a copy: one for each missing page, up to a few."""
     mapping = shape.maps[copy.map]
     missing = [page for page, letter in enumerate(copy.source) if letter == "M"]
-    windows = []
-    for page in missing[:_MAX_WINDOWS]:
+    found = []
+    for page in missing[:MAX_WINDOWS]:
         index = min(mapping.offset + copy.page + page, MAX_PAGES - 1)
         target = (mapping.file, index) if mapping.kind.of_file else None
         aimed = dataclasses.replace(shape, target=target)
-        windows.append(_actions(choose.part(_WINDOW_BYTES), aimed))
-    return tuple(windows)
+        found.append(_actions(choose.part(WINDOW_BYTES), aimed))
+    return tuple(found)
 
 
 def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
@@ -118,8 +125,49 @@ def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
         kind = Copy
     op = kind.draw(choose.part(OP_BYTES), shape)
     if isinstance(op, Copy):
-        return dataclasses.replace(op, actions=_windows(choose, shape, op))
+        return dataclasses.replace(op, actions=windows(choose, shape, op))
     return op
+
+
+def _again(choose: Choices, shape: Shape) -> list[Op]:
+    """A copy of a page that a file lacks with no block left, space, and the same copy.
+
+    In a fresh mapping of the whole file: what came before leaves it too often in no state for one.
+    """
+    number, file = choose.below(len(shape.maps)), choose.below(len(shape.files))
+    page = choose.below(shape.maps[number].pages)
+    ready = [Remap(number, file, 0), Truncate(file, MAX_PAGES), Punch(file, page, 1)]
+    space = Free(choose.between(1, 3))
+    if choose.chance(1, 4):
+        return [*ready, Copy(number, page, "M", ((Fill(0),),)), space, Copy(number, page, "M")]
+    return [*ready, Fill(0), Copy(number, page, "R"), space, Copy(number, page, "R")]
+
+
+def _reclaimed(choose: Choices, shape: Shape) -> list[Op]:
+    """Pages that were copied, and the reclaim of all that is mapped there."""
+    number = choose.below(len(shape.maps))
+    return [Copy(number, 0, choose.pick("MR")), Pageout(number, 0, shape.maps[number].pages)]
+
+
+def _locked(choose: Choices, shape: Shape) -> list[Op]:
+    """A copy to memory that is locked."""
+    number = choose.below(len(shape.maps))
+    page = choose.below(shape.maps[number].pages)
+    return [Mlock(number), Copy(number, page, choose.pick("MR"))]
+
+
+def _others(choose: Choices, shape: Shape) -> list[Op]:
+    """Those that fill a page and never stop, with no block left."""
+    number = choose.below(len(shape.maps))
+    page = choose.below(shape.maps[number].pages)
+    return [Fill(0), choose.pick((Zeropage, Continue))(number, page, 1)]
+
+
+#: How a workload may go on, in place of nothing: what is otherwise drawn too seldom to judge it.
+_TAILS = (
+    *(None for _ in range(9)),
+    *(_again, _again, _reclaimed, _reclaimed, _locked, _others, _others),
+)
 
 
 def _file(choose: Choices) -> int:
@@ -153,7 +201,7 @@ def _with_huge(choose: Choices, maps: tuple[Map, ...]) -> tuple[Map, ...]:
 
 
 def decode(piece: bytes) -> Workload:
-    """Return the workload that a piece of _BYTES bytes stands for."""
+    """Return the workload that a piece of BYTES bytes stands for."""
     choose = Choices(piece)
     head = choose.part(_HEAD_BYTES)
     common = not head.chance(1, 3)
@@ -166,6 +214,7 @@ def decode(piece: bytes) -> Workload:
     theme = head.pick(_THEMES)
     if theme is Theme.HUGE:
         maps = _with_huge(head, maps)
+    tail = head.pick(_TAILS)
     shape = Shape(blocks, files + memfds, maps, theme=theme)
     steps: list[Op] = []
     for number in range(_MAX_OPS):
@@ -175,6 +224,8 @@ def decode(piece: bytes) -> Workload:
             steps.append(step)
         if isinstance(step, Begin):
             shape = dataclasses.replace(shape, begins=shape.begins + 1)
+    if tail:
+        steps += tail(head, shape)
     workload = Workload(blocks, files, maps, tuple(steps), memfds)
     # With swap from the start: that it comes on first, and a page goes later, is seldom drawn.
     if swap and any(isinstance(op, Pageout) for _, op in workload.places()):
@@ -184,7 +235,7 @@ def decode(piece: bytes) -> Workload:
 
 def workloads() -> SearchStrategy[Workload]:
     """Draw a workload."""
-    return st.binary(min_size=_BYTES, max_size=_BYTES).map(decode)
+    return st.binary(min_size=BYTES, max_size=BYTES).map(decode)
 
 
 def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
@@ -192,9 +243,16 @@ def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
 
     The same arguments give the same workloads with the same version of Hypothesis.
     """
+    return drawn_with(campaign_seed * 1_000_003 + number, workloads(), count, first=number == 0)
+
+
+def drawn_with(
+    number: int, strategy: SearchStrategy[Workload], count: int, *, first: bool
+) -> list[Workload]:
+    """Draw `count` workloads with a seed; the simplest of all is among the `first` ones alone."""
     drawn: list[Workload] = []
 
-    @seed(campaign_seed * 1_000_003 + number)
+    @seed(number)
     @settings(
         # Hypothesis begins with the simplest of all: that one belongs to the first shard alone.
         max_examples=count + 1,
@@ -203,9 +261,9 @@ def shard(campaign_seed: int, number: int, count: int) -> list[Workload]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(workloads())
+    @given(strategy)
     def collect(workload: Workload) -> None:
         drawn.append(workload)
 
     collect()
-    return drawn[:count] if number == 0 else drawn[1 : count + 1]
+    return drawn[:count] if first else drawn[1 : count + 1]

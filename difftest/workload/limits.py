@@ -23,3 +23,7 @@ MAX_COPIES = 16
 """UFFDIO_COPY operations of one workload: each has source pages of its own."""
 MAX_BEGINS = 3
 """Copies of one workload that may be in flight together, each in a thread of its own."""
+MAX_FAULTS = 4
+"""Faults of one workload."""
+MAX_CALL = 99
+"""The last call of a site that can be made to fail: a workload makes fewer."""

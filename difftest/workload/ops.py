@@ -215,11 +215,14 @@ class Begin(Copying):
     weight = 4
     weight_in_window = 0
 
+    def place(self, system: System, tag: Tag) -> int:
+        """Make its source, and return where that is."""
+        size = system.page_size(self.map)
+        return system.place_source([tag(i) for i in range(self.pages)], self.source, size, own=True)
+
     def play(self, system: System, tag: Tag) -> May[int]:
         size = system.page_size(self.map)
-        source = system.place_source(
-            [tag(i) for i in range(self.pages)], self.source, size, own=True
-        )
+        source = self.place(system, tag)
         return (yield from system.uffdio_copy(self.map, self.page, source, self.pages, size))
 
 
@@ -331,11 +334,7 @@ class Fill(Op):
         pages = system.sb.max_blocks - system.used() - self.leave
         if pages <= 0:
             return 0
-        tags = [tag(i) for i in range(pages)]
-        ret = yield from system.pwrite(system.filler, system.filler_pages, tags)
-        if ret > 0:
-            system.filler_pages += ret // PAGE_SIZE
-        return ret
+        return (yield from system.fill([tag(i) for i in range(pages)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,9 +351,7 @@ class Free(Op):
         return cls(choose.between(1, 3))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        system.filler_pages = max(0, system.filler_pages - self.pages)
-        yield "ftruncate"
-        return system.ftruncate(system.filler, system.filler_pages)
+        return (yield from system.free(self.pages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,8 +371,7 @@ class Truncate(Op):
         return cls(number, choose.between(0, MAX_PAGES) if anywhere else page)
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "ftruncate"
-        return system.ftruncate(system.files[self.file], self.pages)
+        return (yield from system.ftruncate(system.files[self.file], self.pages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,8 +390,7 @@ class Punch(Op):
         return cls(*_place(choose, shape))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "fallocate"
-        return system.punch_hole(system.files[self.file], self.page, self.pages)
+        return (yield from system.punch_hole(system.files[self.file], self.page, self.pages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,8 +412,7 @@ class Munmap(_OnMap):
     weight_in_window = 3
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "munmap"
-        return system.munmap(self.map)
+        return (yield from system.munmap(self.map))
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,8 +438,7 @@ class Remap(Op):
         )
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "mmap"
-        return system.remap(self.map, self.file, self.offset, shared=True)
+        return (yield from system.remap(self.map, self.file, self.offset, shared=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,8 +452,7 @@ class RemapPrivate(Remap):
     weight_in_window = 1
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "mmap"
-        return system.remap(self.map, self.file, self.offset, shared=False)
+        return (yield from system.remap(self.map, self.file, self.offset, shared=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,8 +465,7 @@ class RemapAnonymous(_OnMap):
     name = "remap_anonymous"
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "mmap"
-        return system.remap(self.map, None, shared=False)
+        return (yield from system.remap(self.map, None, shared=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,8 +489,7 @@ class RemapHugetlb(Op):
         return cls(choose.below(len(shape.maps)), choose.between(1, MAX_HUGE))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "mmap"
-        return system.remap_hugetlb(self.map, self.pages)
+        return (yield from system.remap_hugetlb(self.map, self.pages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,8 +510,7 @@ class FillHugetlb(Op):
         return cls(choose.pick((0, 0, 1, 2)))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "mmap"
-        return system.fill_hugetlb(self.leave)
+        return (yield from system.fill_hugetlb(self.leave))
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,8 +524,7 @@ class Mremap(_OnMap):
     name = "mremap"
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "mremap"
-        return system.mremap(self.map)
+        return (yield from system.mremap(self.map))
 
 
 @dataclass(frozen=True, slots=True)
@@ -556,8 +544,7 @@ class Mprotect(Op):
         return cls(choose.below(len(shape.maps)), choose.pick((0, 0, 1)))
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "mprotect"
-        return system.mprotect(self.map, write=bool(self.write))
+        return (yield from system.mprotect(self.map, write=bool(self.write)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -571,8 +558,7 @@ class Mlock(_OnMap):
     name = "mlock"
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "mlock"
-        return system.mlock(self.map)
+        return (yield from system.mlock(self.map))
 
 
 @dataclass(frozen=True, slots=True)
@@ -610,8 +596,7 @@ class Unregister(_OnMap):
     weight_in_window = 3
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "unregister"
-        return system.unregister(self.map)
+        return (yield from system.unregister(self.map))
 
 
 @dataclass(frozen=True, slots=True)
@@ -621,8 +606,7 @@ class Register(_OnMap):
     name = "register"
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "register"
-        return system.register(self.map)
+        return (yield from system.register(self.map))
 
 
 @dataclass(frozen=True, slots=True)
@@ -637,8 +621,7 @@ class RegisterWp(_OnMap):
     theme = Theme.PROTECT
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "register"
-        return system.register(self.map, wp=True)
+        return (yield from system.register(self.map, wp=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -696,8 +679,7 @@ class Fork(Op):
         return cls()
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
-        yield "fork"
-        return system.fork()
+        return (yield from system.fork())
 
 
 @dataclass(frozen=True, slots=True)

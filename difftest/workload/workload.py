@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from difftest.workload.faults import Fault
     from difftest.workload.ops import Op
 
 
@@ -57,7 +58,8 @@ class Workload:
     """Files of so many pages, their mappings, and `steps`.
 
     `files` are on a tmpfs mount of `blocks` blocks, without limit if that is 0. `memfds` come
-    from memfd_create() and go on with the numbers of the files.
+    from memfd_create() and go on with the numbers of the files. `faults` are armed before the first
+    of the steps.
     """
 
     blocks: int
@@ -65,6 +67,7 @@ class Workload:
     maps: tuple[Map, ...]
     steps: tuple[Op, ...]
     memfds: tuple[int, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     def places(self) -> Iterator[tuple[str, Op]]:
         """Every operation with its place, in text order: "0", "0.0.0", "0.0.1", "0.1.0", "1"."""
@@ -78,3 +81,8 @@ class Workload:
 def tag_of(ordinal: int, page: int) -> int:
     """Return what fills a page: the `page`-th that the operation number `ordinal` writes."""
     return (ordinal + 1) * 256 + page + 1
+
+
+def operation_of(tag: int) -> int:
+    """Return the number of the operation that filled a page with a tag; -1 if it is of none."""
+    return tag // 256 - 1 if tag > 0 else -1

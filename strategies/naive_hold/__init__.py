@@ -9,5 +9,6 @@ STRATEGY = from_folder(
     function="shmem_mfill_atomic_pte",
     reference="the order of the code before cb658a453b93",
     weakness="A caller that never comes back (mapping gone, source gone) leaks the block.",
+    history="The code of 4.11 before cb658a453b93, which gave the block back because of that leak.",
     must_fail=("block_accounting",),
 )

@@ -9,4 +9,5 @@ STRATEGY = from_folder(
     function="shmem_mfill_atomic_pte",
     reference="7ed9d238c7db, merged for 5.13",
     weakness="Mends this callee only; that a failing callee keeps no page stays unwritten.",
+    history="Second version of the fix: merged for 5.13, and into the stable series.",
 )

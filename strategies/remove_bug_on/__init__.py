@@ -9,4 +9,7 @@ STRATEGY = from_folder(
     function="__mcopy_atomic",
     reference="first answer in the review of April 2021",
     weakness="Nothing stops a callee that forgets the page: the next page gets its contents.",
+    history=(
+        "Offered by Hugh Dickins as one of two ways, not taken: Peter Xu preferred to keep a guard."
+    ),
 )

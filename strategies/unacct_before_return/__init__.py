@@ -9,6 +9,7 @@ STRATEGY = from_folder(
     function="shmem_mfill_atomic_pte",
     reference="cb658a453b93",
     weakness="Mends the leak of its base and brings the failing charge on the retry back: the BUG.",
+    history="Merged for 4.11 as the mend of that leak; it made the BUG possible.",
     base="naive_hold",
     must_fail=("no_kernel_bug",),
 )

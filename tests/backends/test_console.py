@@ -27,6 +27,22 @@ def test_a_console_has_the_title_in_its_header(path: Path) -> None:
         assert found.ending == expected["ENDING"].strip()
 
 
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+def test_a_kernel_is_quoted_where_it_complains(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").partition("\n\n")[2]
+    said = console.words(text)
+    assert bool(said) == (console.read(text) is not None)
+    assert said in text
+    assert "\n" not in said
+    assert not said.startswith("[")
+
+
+def test_the_line_that_the_kernel_says_first_is_quoted_without_its_time() -> None:
+    text = "[    1.5] up\n[    2.25] kernel BUG at mm/userfaultfd.c:691!\nRIP: 0010:__f+0x1\n"
+    assert console.words(text) == "kernel BUG at mm/userfaultfd.c:691!"
+    assert console.words("all is well\n") == ""
+
+
 def test_there_are_golden_consoles() -> None:
     assert len(LOGS) >= 8
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from drawn import seed_of
 from wrong import wrong
 
 import strategies
@@ -30,7 +31,7 @@ CALM = from_text(
 
 def test_it_agrees_with_the_model_in_every_field(request: pytest.FixtureRequest) -> None:
     """Pages held, too: what debugging itself allocates does not show."""
-    seed = request.config.getoption("randomly_seed") % 1_000_000
+    seed = seed_of(request.config)
     workloads = generate.shard(seed, 0, generate.SHARD)
     BACKEND.prepare([RELEASE_PAGE])
     with ModelBackend().runner([RELEASE_PAGE]) as ours, BACKEND.runner([RELEASE_PAGE]) as theirs:

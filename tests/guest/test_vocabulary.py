@@ -39,6 +39,7 @@ def test_limits_are_the_same_on_both_sides() -> None:
         "MAX_STEPS",
         "MAX_COPIES",
         "MAX_BEGINS",
+        "MAX_FAULTS",
     ):
         assert int(theirs[name]) == getattr(limits, name), name
 

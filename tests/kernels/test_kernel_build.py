@@ -142,10 +142,31 @@ def test_every_part_of_a_flavour_is_part_of_the_digest(
 
 
 def test_a_flavour_that_needs_a_patch_fits_the_series_that_have_one() -> None:
-    assert [one for one in kernels.SERIES if kernels.GCOV.fits(one)] == ["6.1"]
+    assert [one for one in kernels.SERIES if kernels.GCOV.fits(one)] == list(kernels.SERIES)
+    assert not kernels.GCOV.fits("2.4")
     (patch,) = kernels.GCOV.patches("6.1")
     assert "__gcov_dump" in patch.text
     assert UML.patches("5.10") == ()
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_a_flavour_upon_another_is_built_from_the_base_of_that(builds: Path) -> None:
+    upon = dataclasses.replace(UML, name="uml+upon", variables={"CFLAGS": "-O0"}, upon=UML)
+    plain, other = (kernels.build("6.1", [], one) for one in (UML, upon))
+    assert plain.digest != other.digest
+    assert building.base("6.1", upon) == building.base("6.1", UML)
+    # The base, and each kernel.
+    assert len(builds.read_text().splitlines()) == 3
+
+
+def test_a_flavour_upon_another_has_its_configuration() -> None:
+    """What is compiled already is of use only then."""
+    stacked = [one for one in kernels.FLAVOURS if one.upon]
+    assert stacked
+    for one in stacked:
+        assert one.upon
+        assert one.fragments == one.upon.fragments
+        assert one.variables.items() >= one.upon.variables.items()
 
 
 def test_flavours_have_names_of_their_own_and_fragments_that_exist() -> None:
@@ -292,3 +313,16 @@ def test_a_real_compiler_error_is_shown() -> None:
         kernels.build("6.1", [Patch("strategy nonsense", text)], UML, "nonsense")
     assert "mm/shmem.c:1:16: error: expected expression" in str(caught.value)
     assert "patches: strategy nonsense" in str(caught.value)
+
+
+@pytest.mark.usefixtures("fake_tree")
+def test_what_patches_a_source_takes_is_known_without_a_build(builds: Path) -> None:
+    assert kernels.misfit("6.1", [replacing("second", "other")]) == ""
+    twice = [replacing("second", "other"), replacing("second", "third")]
+    assert "fix third on kernel 6.1 does not apply" in (kernels.misfit("6.1", twice) or "")
+    assert count(builds) == 0
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_what_a_source_that_is_not_here_takes_is_not_known() -> None:
+    assert kernels.misfit("6.1", [replacing("second", "other")]) is None

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import pytest
 from differences import DIFFERENCES, Difference
+from played import FITTING, KNOWN
 
-import strategies
 from difftest import facts, kernels
 from difftest.backends.model import ModelBackend
+from difftest.backends.uml import UmlBackend
 from difftest.model import code
 from difftest.outcome import Ending
 from difftest.strategy import Strategy
 from difftest.workload import generate
-
-KNOWN = {one.name: one for one in strategies.STRATEGIES}
 
 
 @pytest.mark.parametrize("series", kernels.SERIES)
@@ -30,15 +29,21 @@ def test_only_series_have_patches_of_their_own() -> None:
     assert patched == set(kernels.SERIES) - {kernels.DEFAULT}
 
 
-@pytest.mark.parametrize("series", kernels.SERIES)
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES, ids=lambda one: one.name)
+@FITTING
 def test_every_strategy_runs_on_the_model_of_every_series(strategy: Strategy, series: str) -> None:
     backend = ModelBackend(series)
     chain = facts.chain(strategy, KNOWN)
     with backend.runner(chain) as runner:
-        outcomes = list(runner.run(generate.shard(7, 0, 100)))
+        outcomes = list(runner.run(generate.shard(7, 0, 50)))
     assert {one.ending for one in outcomes} <= {Ending.FINISHED, Ending.CRASHED}
     assert any(one.ending is Ending.FINISHED for one in outcomes)
+
+
+def test_where_a_strategy_does_not_apply_its_reason_is_that_of_the_backend() -> None:
+    one = KNOWN["install_pte_v6"]
+    assert ModelBackend("5.10").supports(one) == one.does_not_apply["5.10"]
+    assert UmlBackend(kernels.SERIES["5.10"]).supports(one) == one.does_not_apply["5.10"]
+    assert ModelBackend("6.12").supports(one) == ""
 
 
 def test_a_strategy_may_have_a_patch_for_the_model_of_one_series() -> None:

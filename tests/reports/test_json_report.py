@@ -22,5 +22,5 @@ def test_json_is_the_result_without_paths() -> None:
 
 def test_the_bundled_reports_have_names_of_their_own() -> None:
     assert difftest_reports() is REPORTS
-    assert [one.name for one in REPORTS] == ["table", "markdown", "json"]
-    assert [one.suffix for one in REPORTS] == [".txt", ".md", ".json"]
+    assert [one.name for one in REPORTS] == ["table", "markdown", "html", "lkml", "json"]
+    assert [one.suffix for one in REPORTS] == [".txt", ".md", ".html", ".mail.txt", ".json"]

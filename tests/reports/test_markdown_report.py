@@ -83,4 +83,4 @@ def test_failed_checks_are_bold() -> None:
 
 
 def test_each_strategy_is_introduced() -> None:
-    assert "- **release_page**: release_page mends it. (+3 -1 lines)" in PAGE
+    assert "- **release_page**: release_page mends it. (+3 -1 lines; for 6.1)" in PAGE

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 
 from difftest.errors import UsageError
-from difftest.workload import codec
+from difftest.workload import codec, faulty
+from difftest.workload.faults import SITES, Fault
 from difftest.workload.generate import workloads
 from difftest.workload.limits import MAX_COPIES, MAX_STEPS
 from difftest.workload.ops import Copy, Fill
@@ -22,12 +23,12 @@ zeropage map=0 page=3 pages=1
 """
 
 
-@given(workloads())
+@given(workloads() | faulty.workloads())
 def test_what_is_written_reads_back_the_same(workload: Workload) -> None:
     assert codec.from_text(codec.to_text(workload)) == workload
 
 
-@given(workloads())
+@given(workloads() | faulty.workloads())
 def test_every_drawn_workload_keeps_within_the_limits(workload: Workload) -> None:
     text = codec.to_text(workload)
     assert text.count("\n") <= MAX_STEPS
@@ -42,6 +43,40 @@ def test_text_means_what_it_says() -> None:
     assert isinstance(copy, Copy)
     assert copy.windows == ((Fill(0),),)
     assert [at for at, _ in workload.places()] == ["0", "0.0.0", "1"]
+
+
+FAULTS = TEXT.replace("copy", "fault site=cache_insert call=2 error=EEXIST\ncopy", 1)
+
+
+def test_a_fault_names_site_call_and_error() -> None:
+    workload = codec.from_text(FAULTS)
+    assert workload.faults == (Fault("cache_insert", 2, "EEXIST"),)
+    assert codec.to_text(workload) == FAULTS
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("fault site=attic call=1 error=ENOMEM", f"known: {', '.join(SITES)}"),
+        ("fault site=cache_insert call=1 error=EFAULT", "must be ENOMEM or EEXIST"),
+        ("fault site=cache_insert call=1 error=0", "must be ENOMEM or EEXIST"),
+        ("fault site=block_charge call=0 error=ENOMEM", "call must be 1 to 99"),
+        ("fault site=block_charge call=x error=ENOMEM", "call must be a number"),
+        ("fault site=block_charge error=ENOMEM", "expected `fault site=… call=… error=…`"),
+        ("fault site=cache_insert call=2 error=ENOMEM", "that call has a fault already"),
+        ("file pages=1", "faults come last"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_named_with_what_can(line: str, expected: str) -> None:
+    with pytest.raises(UsageError, match="line 5: ") as error:
+        codec.from_text(FAULTS.replace("EEXIST\n", f"EEXIST\n{line}\n"), "my.workload")
+    assert expected in str(error.value)
+
+
+def test_there_are_a_few_faults_at_most() -> None:
+    more = "".join(f"fault site=page_alloc call={n} error=ENOMEM\n" for n in range(1, 5))
+    with pytest.raises(UsageError, match="at most 4 faults"):
+        codec.from_text(FAULTS.replace("copy", f"{more}copy", 1))
 
 
 def test_comments_and_empty_lines_are_skipped() -> None:

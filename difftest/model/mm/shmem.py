@@ -23,7 +23,12 @@ from difftest.model.kernel import (
     WARN_ON,
     May,
 )
-from difftest.model.memory import alloc_page, copy_from_user_nofault, vm_enough_memory
+from difftest.model.memory import (
+    alloc_page,
+    copy_from_user_nofault,
+    read_swap_page,
+    vm_enough_memory,
+)
 from difftest.model.objects import (
     VM_NORESERVE,
     AddressSpace,
@@ -90,6 +95,14 @@ def shmem_recalc_inode(inode: Inode, memory: Memory) -> None:
         shmem_inode_unacct_blocks(inode, freed, memory)
 
 
+def shmem_uncharge(inode: Inode, pages: int, memory: Memory) -> None:
+    inode.alloced -= pages
+    inode.i_blocks -= pages * BLOCKS_PER_PAGE
+    shmem_recalc_inode(inode, memory)
+
+    shmem_inode_unacct_blocks(inode, pages, memory)
+
+
 def shmem_add_to_page_cache(
     folio: Page, mapping: AddressSpace, index: int, expected: SwpEntry | None = None
 ) -> May[int]:
@@ -133,6 +146,13 @@ def truncate_inode_folio(folio: Page) -> None:
     folio.refcount += 1
     folio.dirty = False
     filemap_remove_folio(folio)
+
+
+def shmem_getattr(inode: Inode, memory: Memory) -> int:
+    """The `st_blocks` part: what reclaim has freed is seen when somebody looks."""
+    if inode.alloced - inode.swapped != inode.i_mapping.nrpages:
+        shmem_recalc_inode(inode, memory)
+    return inode.i_blocks
 
 
 def shmem_setattr_size(inode: Inode, newsize: int, memory: Memory) -> int:
@@ -247,8 +267,7 @@ def shmem_writepage(folio: Page, inode: Inode, memory: Memory) -> None:
 
 def shmem_swapin_folio(inode: Inode, index: int, swap: SwpEntry, memory: Memory) -> May[Page | int]:
     yield "shmem_swapin"
-    folio = alloc_page(memory)
-    folio.content = swap.content
+    folio = read_swap_page(memory, swap)
     folio.locked = True
     folio.swapbacked = True
     folio.uptodate = True
@@ -306,6 +325,8 @@ def shmem_mfill_atomic_pte(
             ret = -ENOMEM
             yield "shmem_alloc_folio"
             folio = alloc_page(memory)
+            if not folio:
+                break
 
             if not zeropage:  # COPY
                 ret = copy_from_user_nofault(dst_mm, folio, src_addr)

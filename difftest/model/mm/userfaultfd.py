@@ -123,6 +123,8 @@ def mcopy_atomic_pte(
     if not pagep.page:
         yield "alloc_page_vma"
         page = alloc_page(dst_mm.memory)
+        if not page:
+            return -ENOMEM
 
         ret = copy_from_user_nofault(dst_mm, page, src_addr)
 

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Functions that a patch changes, and how, as its hunks tell.
+
+Where a hunk begins, its heading says (`@@ … @@ function(`): `git diff` writes it, and bundled
+patches have it. From there on the first column says where functions begin and end, in kernel style
+as in Python. No source is asked, so that a patch has the same facts on every machine, and in every
+run that is kept; tests compare them with the source.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unidiff.constants import LINE_TYPE_CONTEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from unidiff.patch import Hunk, Line, PatchSet
+
+#: What a line that begins a function has first, for C and Python.
+_HEAD = re.compile(
+    r"(?!extern\b|typedef\b)(?:[A-Za-z_][\w *]*?)?\b(?P<name>\w+)\s*\(\s*(?P<first>\w*)"
+)
+_SYSCALL = re.compile(r"(?:COMPAT_)?SYSCALL_DEFINE\d")
+_LABEL = re.compile(r"\w+:")
+_COMMENT = re.compile(r"\s*(?:/?\*(?!\w)|//|#)")
+
+#: `lock`, `unlock` or `trylock` as a word of a function's name, semaphores, and what gives a page
+#: its lock without taking it. `folio_test_locked()` only looks.
+_LOCKING = re.compile(
+    r"\b(?:\w+_)?(?:un|try)?lock(?:_\w+)?\(|\b(?:down|up)(?:_(?:read|write)\w*)?\("
+    r"|\b_*(?:set|clear)_?page_?locked\(|\b_*folio_(?:set|clear)_locked\(",
+    re.IGNORECASE,
+)
+#: What decides a return value; a model's `label = …` is C's goto.
+_RETURN = re.compile(r"\breturn\b|\bgoto\b|\b(?:ret|retval|err|error|rc|label)\s*=(?!=)")
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Names of functions in the order of the patch.
+
+    `locking` are those with a changed line that takes or gives back a lock, `returns` those with
+    one that returns, jumps, or sets what is returned. `nameless` counts the changed lines that lie
+    in a function of which the patch does not give the name.
+    """
+
+    functions: tuple[str, ...]
+    locking: tuple[str, ...]
+    returns: tuple[str, ...]
+    nameless: int
+
+
+def touched(patches: Iterable[PatchSet]) -> Touched:
+    """Return what all patches change together."""
+    functions: dict[str, None] = {}
+    locking: dict[str, None] = {}
+    returns: dict[str, None] = {}
+    nameless = 0
+    for file in (file for patch in patches for file in patch):
+        for name, text in (change for hunk in file for change in _changes(hunk)):
+            if not name:
+                nameless += file.path.endswith((".c", ".h")) and not text.startswith("#")
+                continue
+            functions[name] = None
+            code = "" if _COMMENT.match(text) else text
+            if _LOCKING.search(code):
+                locking[name] = None
+            if _RETURN.search(code):
+                returns[name] = None
+    return Touched(tuple(functions), tuple(locking), tuple(returns), nameless)
+
+
+def _changes(hunk: Hunk) -> Iterator[tuple[str, str]]:
+    """Yield each changed line inside a function, with its name, or "" if that is not known."""
+    lines: list[Line] = list(hunk)
+    heading = hunk.section_header
+    #: None between functions, and in what is none.
+    function = _name(heading) if heading else ""
+    for number, line in enumerate(lines):
+        text = line.value.rstrip("\n")
+        begins = text[:1] not in {"", " ", "\t", "{", "}", ")", "#"} and not _LABEL.match(text)
+        if begins:
+            function = None if _is_declaration(lines[number:]) else _name(text)
+        if function is not None and line.line_type != LINE_TYPE_CONTEXT and text.strip():
+            yield function, text
+        if text.startswith("}"):
+            function = None
+
+
+def _name(text: str) -> str | None:
+    """Return the name of the function that begins in a line, None if none does."""
+    match = _HEAD.match(text.removeprefix("async ").removeprefix("def "))
+    if not match:
+        return None
+    return match["first"] if _SYSCALL.fullmatch(match["name"]) else match["name"]
+
+
+def _is_declaration(lines: Iterable[Line]) -> bool:
+    """Say whether what begins with the first line ends without a body."""
+    ends = (line.value.rstrip()[-1:] for line in lines)
+    return next((end for end in ends if end in {";", "{", ":"}), "") == ";"
