@@ -45,8 +45,9 @@ class Page:
     private: Inode | None = None
     restore_reserve: bool = False
     """HPageRestoreReserve of a huge page; 5.10 keeps it in PagePrivate."""
+    hstate: Hstate | None = None
+    """The pool of a huge page, to which its destructor `dtor` gives it back."""
     dtor: Callable[[Page], None] | None = None
-    """The destructor of a huge page."""
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +99,7 @@ class Inode:
     alloced: int = 0
     swapped: int = 0
     f_count: int = 0
-    resv_map: set[int] = field(default_factory=set)
+    resv_map: dict[int, bool] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -176,7 +177,7 @@ class Mm:
     memory: Memory
     vmas: list[Vma] = field(default_factory=list)
     ptes: dict[int, Pte] = field(default_factory=dict)
-    markers: set[int] = field(default_factory=set)
+    markers: dict[int, bool] = field(default_factory=dict)
     source: dict[int, tuple[int, int]] = field(default_factory=dict)
     readers: int = 0
     """Holders of mmap_lock for reading."""

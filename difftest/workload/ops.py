@@ -618,6 +618,7 @@ class RegisterWp(_OnMap):
 
     name = "register_wp"
     weight = 3
+    weight_in_window = 3
     theme = Theme.PROTECT
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing

@@ -55,18 +55,21 @@ def available_huge_pages(h: Hstate) -> int:
     return h.free_huge_pages - h.resv_huge_pages
 
 
-def region_add(resv_map: set[int], pages: Iterable[int]) -> int:
+def region_chg(resv_map: dict[int, bool], pages: Iterable[int]) -> int:
+    """Return how many pages a map of reservations does not have."""
+    return sum(page not in resv_map for page in pages)
+
+
+def region_add(resv_map: dict[int, bool], pages: Iterable[int]) -> int:
     """Add pages to a map of reservations; return how many it did not have."""
     before = len(resv_map)
-    resv_map.update(pages)
+    resv_map.update(dict.fromkeys(pages, True))
     return len(resv_map) - before
 
 
-def region_del(resv_map: set[int], pages: Iterable[int]) -> int:
+def region_del(resv_map: dict[int, bool], pages: Iterable[int]) -> int:
     """Take pages out of a map of reservations; return how many it had."""
-    before = len(resv_map)
-    resv_map.difference_update(pages)
-    return before - len(resv_map)
+    return sum(resv_map.pop(page, False) for page in pages)
 
 
 def hugetlb_acct_memory(h: Hstate, delta: int) -> int:
@@ -80,7 +83,7 @@ def hugetlb_reserve_pages(inode: Inode, start: int, end: int, vm_flags: int, h: 
     if vm_flags & VM_NORESERVE:
         return True
 
-    chg = len(set(range(start, end)) - inode.resv_map)
+    chg = region_chg(inode.resv_map, range(start, end))
     if hugetlb_acct_memory(h, chg) < 0:
         return False
 
@@ -94,13 +97,13 @@ def hugetlb_unreserve_pages(inode: Inode, freed: int, h: Hstate) -> None:
     hugetlb_acct_memory(h, freed - chg)
 
 
-def _resv_map(vma: Vma) -> set[int]:
+def _resv_map(vma: Vma) -> dict[int, bool]:
     assert vma.vm_file is not None  # noqa: S101 - the C code would follow a null pointer
     return vma.vm_file.resv_map
 
 
 def vma_needs_reservation(vma: Vma, address: int) -> int:
-    return int(vma_hugecache_offset(vma, address) not in _resv_map(vma))
+    return region_chg(_resv_map(vma), (vma_hugecache_offset(vma, address),))
 
 
 def vma_commit_reservation(vma: Vma, address: int) -> int:
@@ -145,15 +148,17 @@ def dequeue_huge_page_vma(h: Hstate, chg: int) -> Page | None:
 
 def _dequeue(h: Hstate) -> Page:
     h.free_huge_pages -= 1
+    return Page(content=-1, hstate=h, dtor=free_huge_page)
 
-    def free_huge_page(page: Page) -> None:
-        restore_reserve = page.restore_reserve
-        page.restore_reserve = False
-        if restore_reserve:
-            h.resv_huge_pages += 1
-        h.free_huge_pages += 1
 
-    return Page(content=-1, dtor=free_huge_page)
+def free_huge_page(page: Page) -> None:
+    h = page.hstate
+    assert h is not None  # noqa: S101 - the C code would follow a null pointer
+    restore_reserve = page.restore_reserve
+    page.restore_reserve = False
+    if restore_reserve:
+        h.resv_huge_pages += 1
+    h.free_huge_pages += 1
 
 
 def alloc_huge_page(vma: Vma, address: int) -> Page | int:
@@ -179,12 +184,15 @@ def alloc_huge_page_vma(h: Hstate) -> Page:
 def alloc_migrate_huge_page(h: Hstate) -> Page:
     h.nr_huge_pages += 1
     h.temporary += 1
+    return Page(content=-1, hstate=h, dtor=free_temporary_huge_page)
 
-    def free_huge_page(page: Page) -> None:  # noqa: ARG001 - what a destructor is given
-        h.nr_huge_pages -= 1
-        h.temporary -= 1
 
-    return Page(content=-1, dtor=free_huge_page)
+def free_temporary_huge_page(page: Page) -> None:
+    """The way of one with HPageTemporary through free_huge_page()."""
+    h = page.hstate
+    assert h is not None  # noqa: S101 - the C code would follow a null pointer
+    h.nr_huge_pages -= 1
+    h.temporary -= 1
 
 
 def hugetlbfs_pagecache_present(vma: Vma, address: int) -> bool:
@@ -310,7 +318,7 @@ def hugetlb_mcopy_atomic_pte(
 
         page_add_file_rmap(page, dst_vma)
         writable = bool(dst_vma.vm_flags & VM_WRITE) and not wp_copy
-        dst_mm.markers.discard(dst_addr)
+        dst_mm.markers.pop(dst_addr, None)
         dst_mm.ptes[dst_addr] = Pte(page, write=writable, uffd_wp=wp_copy)
         folio_unlock(page)
         return 0

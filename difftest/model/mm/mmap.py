@@ -111,7 +111,8 @@ def zap_page_range(vma: Vma, start: int, end: int) -> None:
 def drop_markers(vma: Vma) -> None:
     """What ZAP_FLAG_DROP_MARKER asks for."""
     markers = vma.vm_mm.markers
-    markers -= {one for one in markers if vma.vm_start <= one < vma.vm_end}
+    for address in [one for one in markers if vma.vm_start <= one < vma.vm_end]:
+        del markers[address]
 
 
 def uffd_wp_range(vma: Vma) -> None:

@@ -45,4 +45,4 @@ def pte_install_uffd_wp_if_needed(vma: Vma, address: int, pte: Pte) -> None:
     if not vma.vm_file or not vma.vm_flags & VM_UFFD_WP:
         return
     if pte.uffd_wp:
-        vma.vm_mm.markers.add(address)
+        vma.vm_mm.markers[address] = True

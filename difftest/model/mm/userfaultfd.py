@@ -107,8 +107,9 @@ def mfill_atomic_install_pte(
         page_add_new_anon_rmap(page)
         lru_cache_add_inactive_or_unevictable(page, dst_vma)
 
-    dst_mm.markers.discard(dst_addr)
-    dst_mm.ptes[dst_addr] = Pte(page, write=writable, uffd_wp=wp_copy)
+    dst_mm.ptes[dst_addr] = Pte(page, write=writable)
+    dst_mm.ptes[dst_addr].uffd_wp = wp_copy
+    dst_mm.markers.pop(dst_addr, None)
     return 0
 
 
