@@ -275,22 +275,30 @@ def remarks(result: Result) -> list[str]:
 
 
 def _told_apart(result: Result) -> list[str]:
-    """Say what oracles tell apart: of the first strategy all, of the others what they fail."""
+    """Say what oracles tell apart: of the first strategy all, of the others what they fail.
+
+    The most frequent first; backends that say the same share a line.
+    """
     groups: dict[tuple[str, str, str], list[Kind]] = {}
     for kind in result.kinds:
         if kind.fail or kind.strategy == result.strategies[0].name:
             key = kind.oracle, kind.strategy, kind.backend
             groups.setdefault(key, []).append(kind)
+    where: dict[tuple[str, str, str], list[str]] = {}
+    for (oracle, strategy, backend), kinds in groups.items():
+        most = sorted(kinds, key=lambda kind: (-kind.fail, -kind.reached))
+        said = "; ".join(_kind(result, kind) for kind in most)
+        where.setdefault((oracle, strategy, said), []).append(backend)
     return [
-        f"{oracle}: {strategy} on {backend}: {'; '.join(_kind(result, one) for one in kinds)}"
-        for (oracle, strategy, backend), kinds in groups.items()
+        f"{oracle}: {strategy} on {listing(backends)}: {said}"
+        for (oracle, strategy, said), backends in where.items()
     ]
 
 
 def _kind(result: Result, kind: Kind) -> str:
     """Say how often one of the things that an oracle tells apart was seen, and how often bad."""
     if kind.oracle in result.ranking:
-        return f"{kind.kind}, in {kind.fail} workloads"
+        return f"{kind.kind} ({kind.fail} workloads)"
     if not kind.fail and kind.reached < ENOUGH:
         return f"{kind.kind}: UNKNOWN, {kind.reached} workloads reached it"
     bound = "" if kind.fail else f" (<{percent(upper_bound(kind.reached))})"

@@ -97,8 +97,10 @@ def test_the_command_is_one_that_a_shell_takes() -> None:
 
 
 def test_remarks_tell_what_oracles_tell_apart_of_the_first_strategy_and_of_failures() -> None:
-    def kind(strategy: str, oracle: str, name: str, reached: int, fail: int) -> Kind:
-        return Kind(strategy, "model", oracle, name, reached, fail)
+    def kind(
+        strategy: str, oracle: str, name: str, reached: int, fail: int, backend: str = "model"
+    ) -> Kind:
+        return Kind(strategy, backend, oracle, name, reached, fail)
 
     result = replace(
         result_of(campaign()),
@@ -109,6 +111,8 @@ def test_remarks_tell_what_oracles_tell_apart_of_the_first_strategy_and_of_failu
             kind("release_page", "content", "private copy", 400, 0),
             kind("naive_hold", "content", "private copy", 400, 2),
             kind("naive_hold", "contract", "ENOMEM became EEXIST (copy)", 3, 3),
+            kind("naive_hold", "contract", "blocks in use after copy", 30, 30),
+            kind("naive_hold", "content", "private copy", 400, 2, "uml:6.1"),
         ),
     )
     assert remarks(result) == [
@@ -116,8 +120,11 @@ def test_remarks_tell_what_oracles_tell_apart_of_the_first_strategy_and_of_failu
             "content: unpatched on model: private copy: 0 of 412 (<0.73 %); "
             "zeropage: UNKNOWN, 20 workloads reached it"
         ),
-        "content: naive_hold on model: private copy: 2 of 400",
-        "contract: naive_hold on model: ENOMEM became EEXIST (copy), in 3 workloads",
+        "content: naive_hold on model and uml:6.1: private copy: 2 of 400",
+        (
+            "contract: naive_hold on model: blocks in use after copy (30 workloads); "
+            "ENOMEM became EEXIST (copy) (3 workloads)"
+        ),
     ]
 
 

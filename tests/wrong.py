@@ -80,11 +80,10 @@ CASES = (
         also=("contract",),
     ),
     Case(
-        "trusts_nobody",
+        "asserts_more",
         "other_callers",
-        "in step 0: anonymous copy",
-        "copy map=0 page=0 source=M\n",
-        "mount blocks=2\nfile pages=4\nmap_anonymous pages=4\n",
+        "in step 1: zeropage",
+        "fill leave=0\nzeropage map=0 page=0 pages=1\n",
         also=("no_kernel_bug",),
     ),
 )

@@ -133,6 +133,8 @@ def test_a_right_fix_passes_every_other_oracle_whatever_fails_inside(
         for workload, outcome in zip(workloads, runner.run(workloads), strict=True):
             for name, one in ORACLES.items():
                 given = judge_safely(one, workload, outcome)
+                if getattr(one, "informational", False):
+                    continue
                 # Of a source that nobody fills any more, one in some thousand is not told apart.
                 if name != "guard" and "cannot be told" not in given.evidence:
                     assert given.value is Value.PASS, (name, given.evidence, to_text(workload))

@@ -242,3 +242,31 @@ def test_contract_finds_a_page_filled_where_it_must_not_be() -> None:
     trace = (Window("0.0", 0), Step("0.0.0", 0, 0), Step("0", 0, 1, 4096))
     verdict = ORACLES["contract"].judge(GONE, Outcome(Ending.FINISHED, trace))
     assert "page 0 was filled, where ENOENT was due" in verdict.evidence
+
+
+@pytest.mark.parametrize(
+    ("map_", "window", "kind"),
+    [
+        ("map_private file=0 offset=0 pages=1", "", "private copy"),
+        ("map_anonymous pages=1", "", "anonymous copy"),
+        ("map_shared_anonymous pages=1", "", "shared anonymous copy"),
+        ("map file=0 offset=0 pages=1", "", ""),
+        ("map file=0 offset=0 pages=1", "remap_anonymous map=0", "anonymous copy"),
+        ("map_anonymous pages=1", "remap map=0 file=0 offset=0", ""),
+    ],
+)
+def test_a_crash_is_that_of_what_is_mapped_when_the_copy_comes_back(
+    map_: str, window: str, kind: str
+) -> None:
+    text = f"mount blocks=1\nfile pages=1\n{map_}\ncopy map=0 page=0 source=M\n"
+    workload = from_text(text + (f"  window\n    {window}\n" if window else ""))
+    trace: tuple[Step | Window, ...] = (Window("0.0", 0),)
+    if window:
+        trace = (*trace, Step("0.0.0", 0, 0))
+    verdict = ORACLES["other_callers"].judge(workload, Outcome(Ending.CRASHED, trace, "BUG"))
+    assert verdict.kinds == ((kind,) if kind else ())
+    assert verdict.value is (Value.FAIL if kind else Value.PASS)
+    # In the window itself no copy is to blame.
+    if window:
+        early = Outcome(Ending.CRASHED, trace[:1], "BUG")
+        assert ORACLES["other_callers"].judge(workload, early).value is Value.PASS
