@@ -219,7 +219,7 @@ def __mcopy_atomic_hugetlb(
     src_addr = src_start
     dst_addr = dst_start
     copied = 0
-    page = PageRef()
+    page = PageRef()  # a huge page
     vma_hpagesize = vma_kernel_pagesize(dst_vma)
 
     # Validate alignment based on huge page size
@@ -235,7 +235,7 @@ def __mcopy_atomic_hugetlb(
             if not dst_vma or not is_vm_hugetlb_page(dst_vma):
                 break
 
-            err = -EINVAL
+            err = -EINVAL  # if there were pages of another size
             if vma_hpagesize != vma_kernel_pagesize(dst_vma):
                 break
 
@@ -271,7 +271,7 @@ def __mcopy_atomic_hugetlb(
                 label = "retry"
                 break
             else:
-                BUG_ON(page.page)  # of this function's own loop
+                BUG_ON(page.page)  # a huge page
 
             if not err:
                 dst_addr += vma_hpagesize
@@ -290,7 +290,7 @@ def __mcopy_atomic_hugetlb(
     if label == "out_unlock":
         mmap_read_unlock(dst_mm)
     # out:
-    if page.page:
+    if page.page:  # a huge page
         put_page(page.page)
     BUG_ON(copied < 0)
     BUG_ON(err > 0)
