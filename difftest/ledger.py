@@ -580,7 +580,10 @@ class Ledger:
             frozenset(reasons),
             retried,
             installed,
-            room=book is not None and len(self._flights) == 1 and self.has_room(book),
+            room=book is not None
+            and not mapping.scarce
+            and len(self._flights) == 1
+            and self.has_room(book),
             full=0 < self.workload.blocks <= self.used,
             kept=kept,
             injected=bool(flight.injected),

@@ -56,7 +56,7 @@ _COMMON_PAGES = 6
 _COMMON_BLOCKS = 8
 
 # The layout: a head, then a place for each operation, with a place in it for each window.
-_HEAD_BYTES = 40
+_HEAD_BYTES = 48
 _ACTION_BYTES = 1 + OP_BYTES
 WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
 _STEP_BYTES = 2 + OP_BYTES + MAX_WINDOWS * WINDOW_BYTES
