@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -79,6 +80,9 @@ def _line(result: Result, backend: str) -> str:
     unseen = {field: reason for one in some for field, reason in one.unseen.items()}
     causes = list(dict.fromkeys(cause for one in some for cause in one.causes))
     both = (model_for(backend), backend)
+    unplayed: Counter[str] = Counter()
+    for one in some:
+        unplayed.update(one.unplayed)
     absent = {
         one.name: next(filter(None, (misfit(one.name, one.patch, where) for where in both)), "")
         for one in result.strategies
@@ -90,6 +94,7 @@ def _line(result: Result, backend: str) -> str:
         whole = f"{differ} of {compared} pairs of outcomes disagree{bound}, fields: {fields}"
     parts = [f"{backend}: {whole}"]
     parts += [f"not seen: {field} ({reason})" for field, reason in unseen.items()]
+    parts += [f"{count} more pairs were not played: {why}" for why, count in unplayed.items()]
     if unknown:
         parts.append(f"{unknown} more pairs are unknown: {listing(causes)}")
     parts += [f"{name} was not compared: {why}" for name, why in absent.items() if why]

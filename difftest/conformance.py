@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from difftest.facts import is_model, model_for
+from difftest.outcome import Ending
 from difftest.parting import FIELDS, Difference, differences, sentence
 from difftest.result import Conformance, Disagreement
 from difftest.workload.codec import size
@@ -77,9 +78,13 @@ def _conformance(
 ) -> Conformance:
     compared = 0
     causes: dict[str, int] = {}
+    unplayed: dict[str, int] = {}
     differ: dict[int, Difference] = {}
     for number in sorted(here.keys() & there.keys()):
         one, other = here[number].outcome, there[number].outcome
+        if other.ending is Ending.UNPLAYED:
+            unplayed[other.title] = unplayed.get(other.title, 0) + 1
+            continue
         if strange := next((seen for seen in (one, other) if not seen.known), None):
             cause = f"{strange.ending}: {strange.title}"
             causes[cause] = causes.get(cause, 0) + 1
@@ -110,4 +115,5 @@ def _conformance(
             for number, found in list(differ.items())[:EXAMPLES]
         ),
         smallest=smallest,
+        unplayed=unplayed,
     )

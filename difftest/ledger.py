@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from difftest.outcome import Ending, Outcome, Step, Window
 from difftest.workload import ops
-from difftest.workload.limits import PAGE_SIZE
+from difftest.workload.limits import HPAGE_SIZE, PAGE_SIZE
 from difftest.workload.workload import Kind, Map, Workload, tag_of
 
 if TYPE_CHECKING:
@@ -44,12 +44,13 @@ class Book:
 
 @dataclass(slots=True)
 class Mapping:
-    """A mapping: pages `offset` to `offset + pages` of a file, or of none.
+    """A mapping: pages `offset` to `offset + pages` of a file, or of none, of `size` bytes each.
 
     `own` holds the tags of private pages that it has, by page; None for a page of the file.
     `present` are the pages with a page-table entry, `doubtful` those that may have one: their
     entry may have been taken away, and no document says whether. `reclaimed` are private pages
-    that were to be reclaimed since they were filled.
+    that were to be reclaimed since they were filled. `protected` are those that were filled for
+    write-protection while it is on. `scarce`: nobody has reserved its huge pages.
     """
 
     book: Book | None
@@ -60,8 +61,12 @@ class Mapping:
     present: set[int] = field(default_factory=set)
     doubtful: set[int] = field(default_factory=set)
     reclaimed: set[int] = field(default_factory=set)
+    protected: set[int] = field(default_factory=set)
+    size: int = PAGE_SIZE
+    scarce: bool = False
     mapped: bool = True
     registered: bool = True
+    protects: bool = False
     locked: bool = False
     moved: bool = False
 
@@ -73,11 +78,32 @@ class Mapping:
         return tag or 0
 
     def drop(self, page: int) -> None:
-        """Take a page-table entry away, and a private page with it."""
+        """Take a page-table entry away, and a private page with it.
+
+        It may leave something in its place that tells of its protection.
+        """
         self.own.pop(page, None)
         self.present.discard(page)
+        if page not in self.protected:
+            self.doubtful.discard(page)
+        elif self.book:
+            self.doubtful.add(page)
+
+    def fill(self, page: int, *, protect: bool) -> None:
+        """Enter a page-table entry."""
+        self.own.pop(page, None)
         self.doubtful.discard(page)
+        self.present.add(page)
         self.reclaimed.discard(page)
+        if protect:
+            self.protected.add(page)
+        else:
+            self.protected.discard(page)
+
+    def unregister(self) -> None:
+        """Watch it no more: what was protected is not, either."""
+        self.registered = self.protects = False
+        self.protected.clear()
 
     def doubt(self, page: int) -> None:
         """Note that a page-table entry may be gone; whatever it leads to stays."""
@@ -123,7 +149,8 @@ class Attempt:
     `mapping` is what was mapped there; `room`: by what files hold there is space for the page, and
     no other copy is in flight that a block may be kept for; `full`: the mount has no block left.
     `kept`: it says that it put the page there because a fault made the callee say so, which had
-    done nothing. `injected`: a fault has made the operation fail somewhere.
+    done nothing. `injected`: a fault has made the operation fail somewhere. `size` is that of the
+    page.
     """
 
     at: str
@@ -138,6 +165,7 @@ class Attempt:
     full: bool
     kept: bool = False
     injected: bool = False
+    size: int = PAGE_SIZE
 
     @property
     def entered(self) -> bool:
@@ -166,11 +194,18 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A madvise(MADV_DONTNEED) that waits: for pages of a mapping, at one of its two places."""
+    """A madvise(MADV_DONTNEED) that waits: for bytes of a mapping, at one of its two places."""
 
     map: int
-    pages: range
+    start: int
+    end: int
     moved: bool
+
+    def pages(self, mapping: Mapping) -> range:
+        """Return the pages of what is mapped now that are to go: only whole huge ones do."""
+        if self.start % mapping.size:
+            return range(0)
+        return range(self.start // mapping.size, min(self.end // mapping.size, mapping.pages))
 
 
 @dataclass(slots=True)
@@ -182,6 +217,8 @@ class Flight:
     ordinal: int
     moved: bool
     """Which of the two places of its mapping it began with."""
+    size: int
+    """Of a page, as the mapping was then."""
     page: int = 0
     stops: int = 0
     stopped_at: int = -1
@@ -300,7 +337,12 @@ class Ledger:
         book = self.files[one.file] if one.kind.of_file else None
         if one.kind is Kind.SHARED_ANONYMOUS:
             book = Book(one.pages, charged=False)
-        return Mapping(book, one.offset, one.pages, one.kind.shared)
+        mapping = Mapping(book, one.offset, one.pages, one.kind.shared)
+        if one.kind.huge:
+            mapping.book = Book(one.pages, charged=False)
+            mapping.size = HPAGE_SIZE
+            mapping.scarce = one.kind is Kind.HUGETLB_NORESERVE
+        return mapping
 
     @property
     def blocks(self) -> int:
@@ -402,7 +444,10 @@ class Ledger:
             ordinal, op = self._ops[at]
             if not isinstance(op, Filling):
                 raise LookupError(f"step {at} is not one that could stop")
-            flight = self._flights[at] = Flight(at, op, ordinal, self.maps[op.map].moved)
+            mapping = self.maps[op.map]
+            small = isinstance(op, ops.CopyUnaligned)
+            size = PAGE_SIZE if small else mapping.size
+            flight = self._flights[at] = Flight(at, op, ordinal, mapping.moved, size)
             if isinstance(op, ops.Copy):
                 self._last_copy = flight
                 if self._source_closed:
@@ -426,7 +471,7 @@ class Ledger:
         if isinstance(op, Filling):
             flight = self._flight(step.at)
             self._enter_hits(flight, step.hits)
-            done = (step.copy or 0) // PAGE_SIZE
+            done = (step.copy or 0) // flight.size
             yield from self._fill_up_to(flight, min(done, op.pages))
             if flight.page < op.pages:
                 yield self._attempt(flight, flight.page, installed=False)
@@ -477,8 +522,7 @@ class Ledger:
                 continue
             if flight.at_risk(flight.page):
                 self.suspects.append(Suspect(flight, flight.page, mapping))
-            mapping.drop(page)
-            mapping.present.add(page)
+            mapping.fill(page, protect=isinstance(flight.op, ops.CopyWp))
             if isinstance(flight.op, ops.Continue):
                 mapping.own[page] = None
             elif not mapping.shared:
@@ -494,6 +538,7 @@ class Ledger:
         mapping, page = self.maps[op.map], op.page + number
         book, index = mapping.book, mapping.offset + page
         fills_file = mapping.shared and not isinstance(op, ops.Continue)
+        start, length = op.page * flight.size, op.pages * flight.size
         barred = {
             EINTR: flight.killed,
             EBADF: self._destination_closed and flight.stopped_at < 0,
@@ -501,8 +546,12 @@ class Ledger:
             ENOENT: not mapping.mapped
             or not mapping.registered
             or mapping.moved != flight.moved
-            or op.page + op.pages > mapping.pages,
-            EINVAL: isinstance(op, ops.CopyWp) or (isinstance(op, ops.Continue) and not book),
+            or start + length > mapping.pages * mapping.size,
+            EINVAL: (isinstance(op, ops.CopyWp) and not mapping.protects)
+            or (isinstance(op, ops.Continue) and not book)
+            or (isinstance(op, ops.Zeropage) and mapping.size != PAGE_SIZE)
+            or start % mapping.size != 0
+            or length % mapping.size != 0,
             EFAULT: self._cannot_be_read(flight, number)
             or (book is not None and index >= book.size)
             or (isinstance(op, ops.Continue) and book is not None and index not in book.pages),
@@ -516,7 +565,7 @@ class Ledger:
             reasons = set()
         if page in mapping.doubtful:
             possible.add(EEXIST)
-        if fills_file and book and self.full(book, flight):
+        if mapping.scarce or (fills_file and book and self.full(book, flight)):
             possible.add(ENOMEM)
         if isinstance(op, ops.Continue):
             # A kernel without UFFDIO_CONTINUE, or a page beyond the end of the file.
@@ -531,10 +580,14 @@ class Ledger:
             frozenset(reasons),
             retried,
             installed,
-            room=book is not None and len(self._flights) == 1 and self.has_room(book),
+            room=book is not None
+            and not mapping.scarce
+            and len(self._flights) == 1
+            and self.has_room(book),
             full=0 < self.workload.blocks <= self.used,
             kept=kept,
             injected=bool(flight.injected),
+            size=flight.size,
         )
 
     def _cannot_be_read(self, flight: Flight, number: int) -> bool:
@@ -550,17 +603,19 @@ class Ledger:
                 self._apply_to_file(at, op, step)
             case ops.Overcommit():
                 self._limit = self._committed() + op.leave
-            case ops.Fork() | ops.Mprotect() | ops.Resume() | ops.Swapon():
+            case ops.Fork() | ops.Mprotect() | ops.Resume() | ops.Swapon() | ops.FillHugetlb():
                 pass
             case ops.MunmapSource() | ops.CloseSource() | ops.KillCopier():
                 self._apply_to_copy(op)
             case ops.RemoveBegin():
-                self._begin_removal(op)
+                self._begin_removal(op, step)
             case ops.RemoveEnd():
                 self._remove()
             case ops.CloseDestination():
                 self._remove()
                 self._destination_closed = True
+                for mapping in self.maps:
+                    mapping.protected.clear()
             case _:
                 self._apply_to_map(op, step)
 
@@ -587,11 +642,13 @@ class Ledger:
                 self._remap(op.map, self.files[op.file], op.offset, step, shared=shared)
             case ops.RemapAnonymous():
                 self._remap(op.map, None, 0, step, shared=False)
+            case ops.RemapHugetlb():
+                self._remap_huge(op, step)
             case ops.Pageout():
-                # EINVAL: pages that are locked into memory stay there.
+                # EINVAL: pages that are locked into memory, or huge, stay there.
                 for page in range(op.page, op.page + op.pages) if step.ret != -EINVAL else ():
                     self.maps[op.map].page_out(page)
-            case ops.Mremap() | ops.Mlock() | ops.Register() | ops.Unregister():
+            case ops.Mremap() | ops.Mlock() | ops.Register() | ops.RegisterWp() | ops.Unregister():
                 if step.ret == 0:
                     self._change(self.maps[op.map], op)
             case _:
@@ -601,11 +658,15 @@ class Ledger:
         match op:
             case ops.Mremap():
                 mapping.moved = not mapping.moved
-                mapping.registered = False
+                mapping.unregister()
             case ops.Mlock():
-                mapping.locked = True
+                mapping.locked = mapping.size == PAGE_SIZE
+            case ops.Unregister():
+                mapping.unregister()
             case _:
-                mapping.registered = isinstance(op, ops.Register)
+                # One that is registered for both already stays so.
+                mapping.registered = True
+                mapping.protects |= isinstance(op, ops.RegisterWp)
 
     def _apply_to_copy(self, op: ops.Op) -> None:
         """Enter what an action does to the copy whose window it is in."""
@@ -665,12 +726,24 @@ class Ledger:
         self.maps[number] = Mapping(book, offset, old.pages, shared, moved=old.moved)
         self.maps[number].registered = step.ret == 0
 
-    def _begin_removal(self, op: ops.RemoveBegin) -> None:
+    def _remap_huge(self, op: ops.RemapHugetlb, step: Step) -> None:
+        """Enter hugetlb memory; if it could not be reserved, nothing is mapped any more."""
+        book = Book(op.pages, charged=False)
+        new = Mapping(book, 0, op.pages, shared=True, moved=self.maps[op.map].moved)
+        new.size = HPAGE_SIZE
+        new.mapped = step.ret != -ENOMEM
+        new.registered = step.ret == 0
+        self.maps[op.map] = new
+
+    def _begin_removal(self, op: ops.RemoveBegin, step: Step) -> None:
         mapping = self.maps[op.map]
         idle = self._removal or self._destination_closed
-        if idle or not mapping.mapped or mapping.locked:
+        # 5.10 removes no hugetlb memory.
+        if idle or not mapping.mapped or mapping.locked or step.ret == -EINVAL:
             return
-        self._removal = Removal(op.map, range(op.page, op.page + op.pages), mapping.moved)
+        start = op.page * mapping.size
+        end = start + op.pages * mapping.size
+        self._removal = Removal(op.map, start, end, mapping.moved)
         if not mapping.registered:
             self._remove()
 
@@ -679,5 +752,5 @@ class Ledger:
         removal, self._removal = self._removal, None
         mapping = self.maps[removal.map] if removal else None
         if removal and mapping and mapping.mapped and mapping.moved == removal.moved:
-            for page in removal.pages if not mapping.locked else ():
+            for page in removal.pages(mapping) if not mapping.locked else ():
                 mapping.drop(page)

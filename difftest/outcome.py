@@ -89,6 +89,11 @@ class State(Record, frozen=True):
     that are mlocked, `swapped` the page-table entries whose page is in swap, `unevictable` the
     pages on the list of those that cannot be reclaimed; it and `mlocked` are 0 where nothing was
     ever mlocked. Copies that were still in flight have been resumed, and events read.
+
+    `protected` has for each mapping a character for each of its pages: "1" if its entry is
+    write-protected by a userfaultfd, "m" if a marker of that is all there is, else "0"; nothing
+    for one that is unmapped, nor for a workload that protects nothing. `huge` counts the huge
+    pages in use, `reserved` those that the pool keeps for mappings.
     """
 
     files: tuple[File, ...]
@@ -97,6 +102,9 @@ class State(Record, frozen=True):
     mlocked: int = 0
     swapped: int = 0
     unevictable: int = 0
+    protected: tuple[str, ...] = ()
+    huge: int = 0
+    reserved: int = 0
 
 
 class Outcome(Record, frozen=True):
@@ -106,7 +114,8 @@ class Outcome(Record, frozen=True):
     counts blocks in use, `held` pages still allocated and `committed` pages of committed memory
     more than before, after everything was closed and unmapped; they and `state` are None if the
     workload did not get there. `hits` are the faults that hit after all that the trace has: in what
-    a kernel crashed in.
+    a kernel crashed in. `huge` and `reserved` count the huge pages that the pool lacks in the end
+    and the reservations that are still kept, where a workload had to do with it.
     """
 
     ending: Ending
@@ -117,6 +126,8 @@ class Outcome(Record, frozen=True):
     held: int | None = None
     committed: int | None = None
     hits: tuple[int, ...] = ()
+    huge: int = 0
+    reserved: int = 0
 
     @property
     def known(self) -> bool:

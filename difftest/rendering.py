@@ -317,6 +317,7 @@ def conformance_lines(result: Result, run: str) -> list[Line]:
         text = f"{one.strategy} on {one.backend}: {one.differ} of {one.compared} outcomes differ"
         if one.unknown:
             text += f", {one.unknown} unknown: {listing(one.causes)}"
+        text += "".join(f", {count} not played: {why}" for why, count in one.unplayed.items())
         examples = [*one.first, *(f"not seen: {name} ({why})" for name, why in one.unseen.items())]
         if one.smallest:
             first = sentence(one.smallest.differences[0], model_for(one.backend), one.backend)

@@ -213,8 +213,8 @@ class Conformance(Full, frozen=True):
 
     `compared` workloads had a known outcome on both; `differ` of them differ in any field;
     `first` describes up to three of those. `unknown` had none on one of them, for `causes`, of
-    which there are up to three. `unseen` are fields that a backend cannot see, with the reason:
-    they were not compared.
+    which there are up to three. `unplayed` counts, by the reason, those that a backend has no way
+    to play. `unseen` are fields that a backend cannot see, with the reason: they were not compared.
     """
 
     strategy: str
@@ -226,6 +226,7 @@ class Conformance(Full, frozen=True):
     unseen: dict[str, str]
     first: tuple[str, ...]
     smallest: Disagreement | None
+    unplayed: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Reached(Full, frozen=True):

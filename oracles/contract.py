@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from difftest.ledger import Attempt, Filling, Returned, follow
+from difftest.ledger import Attempt, Filling, Mapping, Returned, follow
 from difftest.verdict import Verdict, fail, passed
 from difftest.workload import ops
 from difftest.workload.limits import PAGE_SIZE
@@ -22,11 +22,14 @@ _MAY_FAIL = {
     ops.Remap: (errno.EBADF,),
     ops.RemapPrivate: (errno.EBADF,),
     ops.RemapAnonymous: (errno.EBADF,),
-    ops.Mremap: (errno.EFAULT,),
+    ops.RemapHugetlb: (errno.EBADF, errno.ENOMEM),
+    # EINVAL: 5.10 does not move hugetlb memory.
+    ops.Mremap: (errno.EFAULT, errno.EINVAL),
     ops.Mprotect: (errno.ENOMEM,),
     ops.Mlock: (errno.ENOMEM,),
     ops.Pageout: (errno.ENOMEM, errno.EINVAL),
     ops.Register: (errno.EBADF, errno.EINVAL),
+    ops.RegisterWp: (errno.EBADF, errno.EINVAL),
     ops.Unregister: (errno.EBADF, errno.EINVAL),
     ops.RemoveBegin: (errno.ENOMEM, errno.EINVAL),
     ops.RemoveEnd: (errno.ENOMEM, errno.EINVAL),
@@ -42,7 +45,8 @@ class Contract:
 
     ioctl_userfaultfd(2): all pages and 0; some pages and EAGAIN; no page and an errno that fits.
     Which of several fitting errno values is returned is left open; so is whether an operation
-    may succeed when statfs() shows no free block, which block_accounting judges.
+    may succeed when statfs() shows no free block, which block_accounting judges. A page that was
+    filled for write-protection is protected in the end, and no other one that is there.
 
     Reached if a copy or the like did not fill all of its pages: then it had an errno to choose.
     """
@@ -53,7 +57,8 @@ class Contract:
     def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
         attempt: dict[str, Attempt] = {}
         reached = False
-        for event in follow(workload, outcome)[1]:
+        ledger, events = follow(workload, outcome)
+        for event in events:
             if isinstance(event, Attempt):
                 attempt[event.at] = event
                 reached |= not event.installed
@@ -69,6 +74,9 @@ class Contract:
                 wrong = _other(event)
             if wrong:
                 return fail(f"step {event.at}: {wrong}")
+        for number, pages in enumerate(outcome.state.protected if outcome.state else ()):
+            if wrong := _protection(ledger.maps[number], pages):
+                return fail(f"map {number}: {wrong}")
         return passed(reached=reached)
 
 
@@ -87,7 +95,7 @@ def _filled(op: Filling, step: Step, last: Attempt) -> str:
     if step.copy is None:
         early = -step.ret in _UNWRITTEN and -step.ret in last.reasons
         return "" if early else f"returned {_result(step)} and did not write the byte count"
-    if step.copy == op.pages * PAGE_SIZE:
+    if step.copy == op.pages * last.size:
         return "" if step.ret == 0 else f"filled every page and returned {_result(step)}"
     if step.copy > 0:
         return _filled_some(step, step.copy, op.pages, last)
@@ -105,14 +113,24 @@ def _filled_none(step: Step, last: Attempt) -> str:
 
 
 def _filled_some(step: Step, count: int, pages: int, last: Attempt) -> str:
-    if count % PAGE_SIZE or count > pages * PAGE_SIZE:
-        return f"the byte count is {count}, of {pages * PAGE_SIZE}"
+    done, rest = divmod(count, last.size)
+    if rest or done > pages:
+        return f"the byte count is {count}, of {pages * last.size}"
     if step.ret != -errno.EAGAIN:
-        return f"filled {count // PAGE_SIZE} of {pages} pages and returned {_result(step)}"
-    if last.page > count // PAGE_SIZE:
+        return f"filled {done} of {pages} pages and returned {_result(step)}"
+    if last.page > done:
         return f"the byte count is {count}, after {last.page} pages were filled"
     if not last.reasons:
-        return f"stopped after {count // PAGE_SIZE} of {pages} pages for no reason"
+        return f"stopped after {done} of {pages} pages for no reason"
+    return ""
+
+
+def _protection(mapping: Mapping, seen: str) -> str:
+    """Judge which pages are write-protected: "1" in `seen`."""
+    for page in mapping.present if seen else ():
+        if (page in mapping.protected) != (seen[page] == "1"):
+            wrongly = "not" if page in mapping.protected else "for no reason"
+            return f"page {page} is {wrongly} write-protected"
     return ""
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class PageLeak:
     """Counts the pages that are still allocated when all files, mappings and the mount are gone.
 
-    Kernels are asked for pages allocated minus pages freed (/proc/vmstat) before and after. Who
-    leaked them it cannot tell.
+    And the huge pages that the pool lacks then, and the reservations that it still keeps. Kernels
+    are asked for pages allocated minus pages freed (/proc/vmstat) before and after. Who leaked them
+    it cannot tell.
 
     Reached if a copy stopped, and so held a page while no lock was held, or if one came as far as
     to allocate a page and did not put it into place.
@@ -34,6 +35,13 @@ class PageLeak:
             return fail(f"{outcome.held} pages are still allocated when everything is gone")
         if outcome.held < 0:
             return fail(f"{-outcome.held} pages were freed that the workload had not allocated")
+        if outcome.huge:
+            return fail(f"the pool of huge pages lacks {outcome.huge} when everything is gone")
+        if outcome.reserved:
+            return fail(
+                f"the pool of huge pages keeps {outcome.reserved} reservations when everything is "
+                "gone"
+            )
         return passed(reached=_reached(workload, outcome))
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from errno import EAGAIN, EINVAL, ENOENT
+from errno import EAGAIN, EINVAL, ENOENT, ENOMEM
 from typing import TYPE_CHECKING, Any
 
 from difftest.outcome import Outcome, Step
@@ -25,6 +25,8 @@ class Difference:
     look: Callable[[Outcome], Any]
     seen: dict[str, Any]
     strategy: str = "release_page"
+    guest: str = "uml"
+    """The kind of guest that can play it."""
 
     @property
     def workload(self) -> Workload:
@@ -46,6 +48,8 @@ def state(field: str) -> Callable[[Outcome], Any]:
     return lambda outcome: getattr(outcome.state, field)
 
 
+HUGE = "mount blocks=4\nfile pages=4\nmap_hugetlb pages=1\n"
+HPAGE = 2 << 20
 FILE = "mount blocks=4\nfile pages=4\nmap file=0 offset=0 pages=4\n"
 
 DIFFERENCES = (
@@ -101,5 +105,46 @@ DIFFERENCES = (
             "6.12": ("WARNING at mm/shmem.c shmem_evict_inode", None),
         },
         "naive_hold",
+    ),
+    Difference(
+        "5.10 does not remove hugetlb memory",
+        f"{HUGE}copy map=0 page=0 source=R\nremove_begin map=0 page=0 pages=1\n",
+        step("1"),
+        {"5.10": (-EINVAL, None), "6.1": (0, None), "6.12": (0, None)},
+        guest="qemu",
+    ),
+    Difference(
+        "5.10 does not move hugetlb memory",
+        f"{HUGE}mremap map=0\n",
+        step("0"),
+        {"5.10": (-EINVAL, None), "6.1": (0, None), "6.12": (0, None)},
+        guest="qemu",
+    ),
+    Difference(
+        "5.10 keeps the huge page of the first try, and others need two",
+        "mount blocks=4\nfile pages=4\nmap_hugetlb_noreserve pages=1\n"
+        "fill_hugetlb leave=1\ncopy map=0 page=0 source=M\n",
+        step("1"),
+        {"5.10": (0, HPAGE), "6.1": (-ENOMEM, -ENOMEM), "6.12": (-ENOMEM, -ENOMEM)},
+        guest="qemu",
+    ),
+    Difference(
+        "6.12 looks for hugetlb memory first",
+        f"{HUGE}map_anonymous pages=1\ncopy map=0 page=0 source=M\n  window\n"
+        "    remove_begin map=1 page=0 pages=1\n    munmap map=0\n",
+        step("0"),
+        {
+            "5.10": (-EAGAIN, -EAGAIN),
+            "6.1": (-EAGAIN, -EAGAIN),
+            "6.12": (-ENOENT, -ENOENT),
+        },
+        guest="qemu",
+    ),
+    Difference(
+        "5.10 protects anonymous memory alone",
+        f"{FILE}register_wp map=0\n",
+        step("0"),
+        {"5.10": (-EINVAL, None), "6.1": (0, None), "6.12": (0, None)},
+        guest="qemu",
     ),
 )

@@ -95,7 +95,7 @@ def test_backends_that_agree_are_status_0_with_a_bound(tmp_path: Path) -> None:
     assert "300 workloads on model and other, seed 3" in said.text
     assert said.text.splitlines()[-1] == (
         "other: 0 of 600 pairs of outcomes disagree (<0.50 %), "
-        "fields: trace, ending, title, state, left, held, committed, hits"
+        "fields: trace, ending, title, state, left, held, committed, hits, huge, reserved"
     )
     assert not (said.directory / "disagreements").exists()
 
@@ -174,7 +174,7 @@ def test_what_a_backend_cannot_see_is_left_out_and_named(tmp_path: Path) -> None
     said = compared(tmp_path / "blind", Other(change=blind, unseen={"held": "it cannot count"}))
     assert said.status == 0
     assert said.text.splitlines()[-1].endswith(
-        "fields: trace, ending, title, state, left, committed, hits; "
+        "fields: trace, ending, title, state, left, committed, hits, huge, reserved; "
         "not seen: held (it cannot count)"
     )
 

@@ -45,6 +45,13 @@ def test_only_what_is_known_on_both_is_compared_and_the_rest_is_named() -> None:
     )
 
 
+def test_what_a_backend_cannot_play_is_not_unknown() -> None:
+    unplayed = Outcome(Ending.UNPLAYED, (), "it has no swap")
+    found = compared([run(0), run(1)], [run(0), run(1, unplayed)])
+    assert (found.compared, found.differ, found.unknown) == (1, 0, 0)
+    assert found.unplayed == {"it has no swap": 1}
+
+
 def test_at_most_three_are_described() -> None:
     found = compared([run(n) for n in range(9)], [run(n, finished(used=n)) for n in range(9)])
     assert (found.compared, found.differ) == (9, 8)
@@ -103,10 +110,12 @@ def test_a_field_that_is_not_seen_is_named_with_the_reason() -> None:
 
 
 def test_fields_that_can_be_compared_at_least_in_part() -> None:
-    assert seen_fields([]) == [
-        *("trace", "ending", "title", "state", "left", "held", "committed", "hits")
+    fields = [
+        *("trace", "ending", "title", "state", "left", "held", "committed", "hits"),
+        *("huge", "reserved"),
     ]
-    assert seen_fields(["held", "committed", "state.maps", "hits"]) == [
+    assert seen_fields([]) == fields
+    assert seen_fields(["held", "committed", "state.maps", "hits", "huge", "reserved"]) == [
         *("trace", "ending", "title", "state", "left")
     ]
 

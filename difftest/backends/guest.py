@@ -69,7 +69,10 @@ class GuestBackend(abc.ABC):
     default = False
     unseen: Mapping[str, str] = MappingProxyType({})
     unplayed: Mapping[str, str] = MappingProxyType({})
-    """Operations that these guests cannot play as they are meant, each with the reason."""
+    """Operations and kinds of mappings that these guests do not play as they are meant, by name.
+
+    Each has the reason. Workloads with any of them are not played at all.
+    """
 
     def __init__(self, name: str, series: Series, flavour: Flavour) -> None:
         self.name = name
@@ -233,8 +236,8 @@ class GuestRunner:
             yield refused[place] if place in refused else next(outcomes[place])
 
     def _why_not(self, workload: Workload) -> str:
-        ops = {op.name for _, op in workload.places()}
-        if why := next((why for name, why in self._unplayed.items() if name in ops), ""):
+        names = {op.name for _, op in workload.places()} | {one.kind for one in workload.maps}
+        if why := next((why for name, why in self._unplayed.items() if name in names), ""):
             return why
         return self._no_knobs() if self._needs_knobs(workload) else ""
 

@@ -20,12 +20,12 @@ from difftest.kernels.series import DEFAULT
 from difftest.model import code
 from difftest.model.faults import Entries
 from difftest.model.kernel import EINTR, Fault, KernelBug
-from difftest.model.objects import Page, find_vma
+from difftest.model.objects import Hstate, Page, find_vma
 from difftest.model.system import System
 from difftest.outcome import Ending, File, Filler, Outcome, State, Step, Window
 from difftest.workload.limits import MAX_PAGES, PAGE_SIZE
-from difftest.workload.ops import Begin, Copy, Resume
-from difftest.workload.workload import tag_of
+from difftest.workload.ops import Begin, Copy, RegisterWp, Resume
+from difftest.workload.workload import Kind, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -195,13 +195,7 @@ class Player:
     def play(self) -> Outcome:
         system = self._system
         try:
-            for pages in self._workload.files:
-                system.create(pages)
-            for pages in self._workload.memfds:
-                system.create(pages, memfd=True)
-            for one in self._workload.maps:
-                file = one.file if one.kind.of_file else None
-                system.mmap(file, one.offset, one.pages, shared=one.kind.shared)
+            self._set_up()
             self._arm(self._workload.faults)
             for number, op in enumerate(self._workload.steps):
                 self._step(str(number), op)
@@ -218,7 +212,31 @@ class Player:
             if not _follows_null(error):
                 raise
             return Outcome(Ending.CRASHED, self.trace, NULL_POINTER, hits=self._hits())
-        return Outcome(Ending.FINISHED, self.trace, "", state, left, held, committed)
+        pool = system.mm.memory.hstate
+        return Outcome(
+            Ending.FINISHED,
+            self.trace,
+            "",
+            state,
+            left,
+            held,
+            committed,
+            huge=_lacking(pool),
+            reserved=pool.resv_huge_pages,
+        )
+
+    def _set_up(self) -> None:
+        system = self._system
+        for pages in self._workload.files:
+            system.create(pages)
+        for pages in self._workload.memfds:
+            system.create(pages, memfd=True)
+        for one in self._workload.maps:
+            if one.kind.huge:
+                system.mmap_hugetlb(one.pages, reserve=one.kind is Kind.HUGETLB)
+                continue
+            file = one.file if one.kind.of_file else None
+            system.mmap(file, one.offset, one.pages, shared=one.kind.shared)
 
     def _arm(self, faults: Sequence[Injected]) -> None:
         if self._faults:
@@ -279,6 +297,8 @@ class Player:
     def _state(self) -> State:
         system = self._system
         filler = system.filler
+        pool = system.mm.memory.hstate
+        protects = any(isinstance(op, RegisterWp) for _, op in self._workload.places())
         return State(
             files=tuple(_file(inode, system.st_blocks(inode)) for inode in system.files),
             filler=Filler(filler.i_size // PAGE_SIZE, system.st_blocks(filler) * 512 // PAGE_SIZE),
@@ -286,15 +306,35 @@ class Player:
             mlocked=sum(page.mlock_count > 0 for page in system.mm.memory.pages),
             swapped=sum(pte.swap is not None for pte in system.mm.ptes.values()),
             unevictable=sum(page.mlock_count > 0 and page.lru for page in system.mm.memory.pages),
+            protected=tuple(map(self._protected, system.maps)) if protects else (),
+            huge=_lacking(pool),
+            reserved=pool.resv_huge_pages,
         )
 
     def _map(self, area: Area) -> tuple[int | None, ...] | None:
         mm = self._system.mm
-        vma = find_vma(mm, area.start)
-        if not vma or vma.vm_start > area.start:
+        if not self._is_mapped(area):
             return None
-        addresses = range(area.start, area.start + area.length, PAGE_SIZE)
-        return tuple(_content(mm.ptes.get(address)) for address in addresses)
+        return tuple(_content(mm.ptes.get(address)) for address in area.addresses())
+
+    def _is_mapped(self, area: Area) -> bool:
+        vma = find_vma(self._system.mm, area.start)
+        return vma is not None and vma.vm_start <= area.start
+
+    def _protected(self, area: Area) -> str:
+        mm = self._system.mm
+        if not self._is_mapped(area):
+            return ""
+        ptes = {at: pte for at in area.addresses() if (pte := mm.ptes.get(at))}
+        return "".join(
+            "m" if at in mm.markers else "01"[at in ptes and ptes[at].uffd_wp]
+            for at in area.addresses()
+        )
+
+
+def _lacking(pool: Hstate) -> int:
+    """Return how many huge pages are in use."""
+    return pool.nr_huge_pages - pool.free_huge_pages
 
 
 NULL_POINTER = "panic: Kernel mode fault"

@@ -27,6 +27,9 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     mlocked: int = 0
     unevictable: int = 0
     swapped: int = 0
+    protected: tuple[str, ...] = ()
+    huge: int = 0
+    reserved: int = 0
     left: int | None = None
     committed: int | None = None
     held: int | None = None
@@ -82,9 +85,12 @@ class Transcript:
                 line.mlocked,
                 line.swapped,
                 line.unevictable,
+                line.protected,
+                line.huge,
+                line.reserved,
             )
         elif line.done is not None and line.left is not None and line.held is not None:
-            self._done(line.done, line.left, line.held, line.committed)
+            self._done(line.done, line)
         elif line.owner is not None and self.outcomes:
             self.owners.setdefault(len(self.outcomes) - 1, []).append(line.owner)
         elif line.error is not None:
@@ -97,14 +103,24 @@ class Transcript:
     def _next(self) -> int:
         return self._first + len(self.outcomes)
 
-    def _done(self, number: int, left: int, held: int, committed: int | None) -> None:
+    def _done(self, number: int, line: _Line) -> None:
         expected = self._next() if self.booted else WARM_UP
         if number != expected or self._state is None:
             raise Garbage(f"the guest agent is done with {number}, not with {expected}")
         if self.booted:
             trace = tuple(self.trace)
             self.outcomes.append(
-                Outcome(Ending.FINISHED, trace, "", self._state, left, held, committed)
+                Outcome(
+                    Ending.FINISHED,
+                    trace,
+                    "",
+                    self._state,
+                    line.left,
+                    line.held,
+                    line.committed,
+                    huge=line.huge,
+                    reserved=line.reserved,
+                )
             )
         self.booted = True
         self._restart()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from difftest import kernels
@@ -42,7 +43,21 @@ _ARGUMENTS = (
 )
 
 
+_NO_HUGETLB = "User-mode Linux has no hugetlb memory"
+_NO_WP = "User-mode Linux has no write-protection by userfaultfd"
+
+
 class UmlBackend(GuestBackend):
+    unplayed = MappingProxyType(
+        {
+            "map_hugetlb": _NO_HUGETLB,
+            "map_hugetlb_noreserve": _NO_HUGETLB,
+            "remap_hugetlb": _NO_HUGETLB,
+            "fill_hugetlb": _NO_HUGETLB,
+            "register_wp": _NO_WP,
+        }
+    )
+
     def __init__(self, series: Series, flavour: Flavour = kernels.UML) -> None:
         super().__init__(f"uml:{series.name}{flavour.suffix}", series, flavour)
         self.default = series.name == kernels.DEFAULT and flavour is kernels.UML

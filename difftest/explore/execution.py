@@ -86,8 +86,9 @@ class Execution:
         """
         if isinstance(op, Copy):
             tags = [tag(page) for page in range(op.pages)]
-            source = self.system.place_source(tags, op.source, own=True)
-            return partial(self.system.uffdio_copy, op.map, op.page, source, op.pages)
+            size = self.system.page_size(op.map)
+            source = self.system.place_source(tags, op.source, size, own=True)
+            return partial(self.system.uffdio_copy, op.map, op.page, source, op.pages, size)
         return partial(op.play, self.system, tag)
 
     def enabled(self) -> list[int]:

@@ -55,6 +55,29 @@ static char warm_up[] =
 	"close_destination\n"
 	"\n";
 
+/* The same, where there are huge pages. */
+static char warm_up_huge[] =
+	"mount blocks=4\n"
+	"file pages=4\n"
+	"map file=0 offset=0 pages=4\n"
+	"map_hugetlb pages=2\n"
+	"map_hugetlb_noreserve pages=2\n"
+	"begin map=1 page=0 source=M\n"
+	"begin map=1 page=1 source=R\n"
+	"begin map=2 page=0 source=M\n"
+	"copy map=2 page=0 source=MR\n"
+	"  window\n"
+	"    munmap map=1\n"
+	"register_wp map=2\n"
+	"fill_hugetlb leave=3\n"
+	"remap_hugetlb map=0 pages=2\n"
+	"fork\n"
+	"mremap map=2\n"
+	"remove_begin map=2 page=0 pages=1\n"
+	"remove_end\n"
+	"remap map=2 file=0 offset=0\n"
+	"\n";
+
 int main(void)
 {
 	static struct workload workload;
@@ -67,11 +90,19 @@ int main(void)
 	text = channel_workloads(&first);
 	owner_init();
 	commit_init();
+	pool_init();
 	world_init();
 	userfault_init();
 	copy_init();
 	workload_parse(warm_up, &workload);
-	play(&workload, -1);
+	play(&workload, WARM_UP);
+	if (pool_exists()) {
+		size_t mark = out_mark();
+
+		workload_parse(warm_up_huge, &workload);
+		play(&workload, WARM_UP);
+		out_rewind(mark);
+	}
 	for (number = 0; (text = workload_parse(text, &workload)); number++)
 		if (number >= first)
 			play(&workload, number);

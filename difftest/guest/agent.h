@@ -19,7 +19,9 @@
 #define MAX_FILES 4
 #define MAX_MAPS 4
 #define MAX_PAGES 16		/* pages of a file or a mapping */
-#define MAX_COPY 8		/* pages of one UFFDIO_COPY */
+#define HPAGE 2097152UL
+#define MAX_HUGE 2		/* huge pages of a mapping */
+#define MAX_COPY 8		/* pages of one UFFDIO_COPY, huge or not */
 #define MAX_BLOCKS 64		/* blocks of the mount */
 #define MAX_STEPS 64		/* steps of one workload, windows included */
 #define MAX_COPIES 16		/* UFFDIO_COPYs of one workload */
@@ -45,11 +47,15 @@ struct step {
 
 struct workload {
 	int count;
+	bool huge;		/* has to do with hugetlb memory */
+	bool protects;		/* registers memory for write-protection */
 	struct step step[MAX_STEPS];
 };
 
 /* workload.c: returns the text after the workload, NULL when there is none. */
 char *workload_parse(char *text, struct workload *workload);
+
+#define WARM_UP -1		/* the number of what is played before the first */
 
 /* Exit statuses of PID 1, which the kernel names in its last words. */
 #define EXIT_AGENT 3
@@ -94,6 +100,7 @@ long call_now(long number, const long *argument);
 /* world.c: what a workload lives in: the mount, files, mappings. */
 struct map {
 	long pages;
+	size_t size;		/* of each */
 	char *address;
 	bool mapped;
 };
@@ -111,17 +118,21 @@ struct world {
 	bool moved;		/* a mapping is at its other place */
 	long mlocked;		/* nr_mlock before the first mlock(), else -1 */
 	long unevictable;	/* nr_unevictable then */
+	bool huge, protects;	/* of the workload */
+	bool drained;		/* the pool is not as it was before: boot anew */
 };
 
 extern struct world world;
 
 void world_init(void);
+void world_plan(const struct workload *workload);
 void world_mount(long blocks);
 void world_file(long pages);
 void world_memfd(long pages);
 void world_map(long pages, int flags, int file, long offset);
 long world_remap(struct map *map, int flags, int file, long offset);
-long world_register(struct map *map);
+long world_remap_huge(struct map *map, long pages);
+long world_register(struct map *map, bool protect);
 long world_move(struct map *map);
 void world_will_lock(void);
 int world_filler(void);
@@ -133,6 +144,31 @@ void world_observe(void);
 long world_destroy(void);
 void world_settle(void);
 void world_range(unsigned long *from, unsigned long *to);
+
+/* entries.c: the page-table entries of mappings. */
+#define MAP_PAGES (MAX_PAGES + 2)	/* from one to the next */
+
+void entries_init(void);
+void entries_look(const char *base);
+long entries_swapped(void);
+void out_contents(void);
+void out_protected(void);
+long read_tag(const void *page);	/* 0: zeros, -1: anything else */
+
+/* pool.c: huge pages. */
+struct pool {
+	long taken;		/* not free */
+	long reserved;
+	long pages;		/* in all */
+};
+
+void pool_init(void);
+bool pool_exists(void);
+void pool_note(void);
+struct pool pool_used(void);
+long pool_fill(long leave);
+void pool_empty(void);
+void pool_refill(void);
 
 /* thread.c: other threads, and children. */
 struct thread {
@@ -188,9 +224,10 @@ long userfault_close(void);
 /* copy.c: copies in flight, their sources, their windows. */
 void copy_init(void);
 void copy_reset(void);
-long copy_play(struct step *step, char *to, const char *letters, long shift,
-	       uint64_t mode, int64_t *copied);
-void copy_begin(struct step *step, char *to, const char *letters);
+long copy_play(struct step *step, char *to, size_t size, const char *letters,
+	       long shift, uint64_t mode, int64_t *copied);
+void copy_begin(struct step *step, char *to, size_t size,
+		const char *letters);
 void copy_resume(long number);
 void copy_land(void);
 void copy_drop_source(void);

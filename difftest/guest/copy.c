@@ -4,6 +4,10 @@
  * watches the source of each: a UFFDIO_COPY whose source page is missing stops
  * there with no lock held, and stays there until this side resolves it.
  *
+ * What a huge page is copied from is 2 MiB, of which the first 4096 bytes are
+ * watched and the last ones have the same tag; the page of zeros is mapped
+ * between, so that it takes no memory, and never stops a copy.
+ *
  * Flight 0 makes the copies that are played to their end, one after another;
  * the others those that are begun, each one copy of a workload.
  */
@@ -21,14 +25,19 @@
 #define SOURCE_BASE 0x30000000UL
 #define SLOT ((MAX_COPY + 1) * PAGE)
 #define ARENA (MAX_COPIES * SLOT)
+#define HUGE_BASE 0x38000000UL
+#define HUGE_ARENA (MAX_COPY * HPAGE)	/* for one copy, then for the next */
 
 struct flight {
 	int watch;			/* the source's userfaultfd, -1: closed */
 	char *arena;
 	int slots;			/* that this workload used */
-	bool torn;			/* the arena has holes, or is not watched */
+	bool torn;			/* the arenas have holes, or are not watched */
+	bool dropped;			/* the source is unmapped */
 	char *staging;			/* resident: what the source is to hold */
+	char *huge;			/* the other arena, NULL: none yet */
 	char *source;
+	size_t size;			/* of its pages, huge or not */
 	struct step *step;
 	struct uffdio_copy request;
 	struct thread thread;
@@ -85,10 +94,67 @@ void copy_reset(void)
 		else if (f->slots)
 			LATER(SYS_madvise, (long)f->arena, f->slots * SLOT,
 			      MADV_DONTNEED);
+		if (f->torn)
+			f->huge = NULL;
 		f->torn = false;
 		f->slots = 0;
 	}
 	begun = 0;
+}
+
+/* What is ever copied: no mapping has room for more. */
+#define HUGE_SOURCE (MAX_HUGE * HPAGE)
+
+static void touch(const char *page)
+{
+	(void)*(const volatile char *)page;
+}
+
+static void map_huge_arena(struct flight *f, char *arena)
+{
+	size_t i;
+
+	if (mmap(arena, HUGE_ARENA, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		 0) == MAP_FAILED)
+		die("huge source arena: %s", strerror(errno));
+	for (i = 0; i < HUGE_ARENA && f->watch >= 0; i += HPAGE)
+		if (userfault_watch(f->watch, arena + i, PAGE))
+			die("huge source arena: %s", strerror(errno));
+	for (i = 0; i < HUGE_SOURCE; i += PAGE)
+		if (i % HPAGE)
+			touch(arena + i);
+	f->huge = arena;
+}
+
+/* Empty the other arena for the next copy, or make it. */
+static char *clear_huge_arena(struct flight *f)
+{
+	char *arena = (char *)HUGE_BASE + (f - flight) * HUGE_ARENA;
+	size_t i;
+
+	calls_make();
+	if (!f->huge || f->torn)
+		map_huge_arena(f, arena);
+	for (i = 0; i < HUGE_SOURCE; i += HPAGE) {
+		madvise(arena + i, PAGE, MADV_DONTNEED);
+		madvise(arena + i + HPAGE - PAGE, PAGE, MADV_DONTNEED);
+		touch(arena + i + HPAGE - PAGE);
+	}
+	return arena;
+}
+
+/* What a source page is to hold. */
+static char *staged(struct flight *f, const char *page)
+{
+	return f->staging + (page - f->source) / f->size * PAGE;
+}
+
+/* Fill the last part of what a huge page is copied from. */
+static void fill_end(struct flight *f, char *page)
+{
+	if (f->size != PAGE && !f->dropped)
+		memcpy(page + f->size - PAGE, staged(f, page), PAGE);
 }
 
 /*
@@ -100,9 +166,10 @@ static void resolve(struct flight *f, struct uffdio_copy *copy, char *page,
 {
 	*copy = (struct uffdio_copy){
 		.dst = (uintptr_t)page,
-		.src = (uintptr_t)f->staging + (page - f->source),
+		.src = (uintptr_t)staged(f, page),
 		.len = pages * PAGE,
 	};
+	fill_end(f, page);
 	LATER(SYS_ioctl, f->watch, UFFDIO_COPY, (long)copy)->stop = 1;
 }
 
@@ -125,34 +192,44 @@ static void place_source(struct flight *f, const char *letters, long shift)
 
 	if (f->slots == MAX_COPIES || count > MAX_COPY)
 		die("more than %d copies or %d pages", MAX_COPIES, MAX_COPY);
-	f->source = f->arena + f->slots++ * SLOT;
+	f->source = f->size == PAGE ? f->arena + f->slots * SLOT :
+				      clear_huge_arena(f);
+	f->slots++;
 	for (i = 0; i < pages; i++)
 		fill_page(f->staging + shift + i * PAGE, tag_of(f->step, i));
 	for (i = 0; i < count; i += run) {
+		char *page = f->source + i * f->size;
+
 		for (run = 1; i + run < count && letters[i + run] == letters[i];)
 			run++;
-		if (letters[i] == 'R' && f->watch < 0)
-			memcpy(f->source + i * PAGE, f->staging + i * PAGE,
-			       run * PAGE);
-		else if (letters[i] == 'R')
-			resolve(f, &copy[i], f->source + i * PAGE, run);
+		if (f->size != PAGE && i >= MAX_HUGE)
+			break;
+		if (f->size != PAGE)
+			run = 1;
+		if (letters[i] == 'R' && f->watch < 0) {
+			memcpy(page, staged(f, page), run * PAGE);
+			fill_end(f, page);
+		} else if (letters[i] == 'R')
+			resolve(f, &copy[i], page, run);
 		if (letters[i] == 'U')
-			punch_source(f, f->source + i * PAGE, run);
+			punch_source(f, page, run);
 	}
 }
 
 /* Start the copy, here if it cannot stop. True if it is in flight then. */
-static bool start(struct flight *f, struct step *step, char *to,
+static bool start(struct flight *f, struct step *step, char *to, size_t size,
 		  const char *letters, long shift, uint64_t mode)
 {
 	f->step = step;
+	f->size = size;
+	f->dropped = false;
 	f->stops = 0;
 	f->end = GO_ON;
 	place_source(f, letters, shift);
 	f->request = (struct uffdio_copy){
 		.dst = (uintptr_t)to,
 		.src = (uintptr_t)f->source + shift,
-		.len = (strlen(letters) - (shift > 0)) * PAGE,
+		.len = (strlen(letters) - (shift > 0)) * size,
 		.mode = mode,
 		.copy = UNWRITTEN,
 	};
@@ -227,12 +304,12 @@ static void go_on(struct flight *f)
 	wait_for(f);
 }
 
-long copy_play(struct step *step, char *to, const char *letters, long shift,
-	       uint64_t mode, int64_t *copied)
+long copy_play(struct step *step, char *to, size_t size, const char *letters,
+	       long shift, uint64_t mode, int64_t *copied)
 {
 	struct flight *f = &flight[0];
 
-	if (start(f, step, to, letters, shift, mode))
+	if (start(f, step, to, size, letters, shift, mode))
 		wait_for(f);
 	while (f->flying) {
 		play_window(step, f->stops - 1);
@@ -250,13 +327,14 @@ static void tell(struct flight *f)
 		out_step(f->step, f->ret, f->request.copy);
 }
 
-void copy_begin(struct step *step, char *to, const char *letters)
+void copy_begin(struct step *step, char *to, size_t size,
+		const char *letters)
 {
 	struct flight *f = &flight[++begun];
 
 	if (begun > MAX_BEGINS)
 		die("more than %d copies begun", MAX_BEGINS);
-	if (start(f, step, to, letters, 0, 0))
+	if (start(f, step, to, size, letters, 0, 0))
 		wait_for(f);
 	tell(f);
 }
@@ -283,8 +361,10 @@ void copy_land(void)
 
 void copy_drop_source(void)
 {
-	world_call(SYS_munmap, ARGUMENTS((long)flight[0].source, SLOT));
-	flight[0].torn = true;
+	world_call(SYS_munmap,
+		   ARGUMENTS((long)flight[0].source,
+			     flight[0].size == PAGE ? SLOT : HUGE_ARENA));
+	flight[0].torn = flight[0].dropped = true;
 }
 
 void copy_close_source(void)

@@ -92,6 +92,21 @@ static long op_map_shared_anonymous(struct step *step)
 	return 0;
 }
 
+static long op_map_hugetlb(struct step *step)
+{
+	world_map(step->field[0].number,
+		  MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	return 0;
+}
+
+static long op_map_hugetlb_noreserve(struct step *step)
+{
+	world_map(step->field[0].number,
+		  MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1,
+		  0);
+	return 0;
+}
+
 static long op_fault(struct step *step)
 {
 	fault_add(step->field[0].text, step->field[1].number,
@@ -151,12 +166,17 @@ static long op_punch(struct step *step)
 		    step->field[2].number * PAGE);
 }
 
+static size_t whole(const struct map *map)
+{
+	return map->pages * map->size;
+}
+
 static long op_munmap(struct step *step)
 {
 	struct map *map = map_of(step);
 
 	map->mapped = false;
-	return CALL(SYS_munmap, (long)map->address, map->pages * PAGE);
+	return CALL(SYS_munmap, (long)map->address, whole(map));
 }
 
 static long op_remap(struct step *step)
@@ -176,6 +196,16 @@ static long op_remap_anonymous(struct step *step)
 	return world_remap(map_of(step), MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+static long op_remap_hugetlb(struct step *step)
+{
+	return world_remap_huge(map_of(step), step->field[1].number);
+}
+
+static long op_fill_hugetlb(struct step *step)
+{
+	return pool_fill(step->field[0].number);
+}
+
 static long op_mremap(struct step *step)
 {
 	return world_move(map_of(step));
@@ -186,7 +216,7 @@ static long op_mprotect(struct step *step)
 	struct map *map = map_of(step);
 	int write = step->field[1].number ? PROT_WRITE : 0;
 
-	return CALL(SYS_mprotect, (long)map->address, map->pages * PAGE,
+	return CALL(SYS_mprotect, (long)map->address, whole(map),
 		    PROT_READ | write);
 }
 
@@ -194,19 +224,22 @@ static long op_mlock(struct step *step)
 {
 	struct map *map = map_of(step);
 
+	if (map->size != PAGE)
+		return 0;	/* it would be filled, and wait for us */
 	world_will_lock();
-	return CALL(SYS_mlock2, (long)map->address, map->pages * PAGE,
-		    MLOCK_ONFAULT);
+	return CALL(SYS_mlock2, (long)map->address, whole(map), MLOCK_ONFAULT);
 }
 
 static char *page_of(struct step *step)
 {
-	return map_of(step)->address + step->field[1].number * PAGE;
+	struct map *map = map_of(step);
+
+	return map->address + step->field[1].number * map->size;
 }
 
 static size_t length_of(struct step *step)
 {
-	return step->field[2].number * PAGE;
+	return step->field[2].number * map_of(step)->size;
 }
 
 static long op_pageout(struct step *step)
@@ -217,14 +250,19 @@ static long op_pageout(struct step *step)
 
 static long op_register(struct step *step)
 {
-	return world_register(map_of(step));
+	return world_register(map_of(step), false);
+}
+
+static long op_register_wp(struct step *step)
+{
+	return world_register(map_of(step), true);
 }
 
 static long op_unregister(struct step *step)
 {
 	struct map *map = map_of(step);
 
-	return userfault_unregister(map->address, map->pages * PAGE);
+	return userfault_unregister(map->address, whole(map));
 }
 
 static long op_remove_begin(struct step *step)
@@ -294,11 +332,11 @@ static long op_continue(struct step *step)
 	return userfault_continue(page_of(step), length_of(step), &copied);
 }
 
-static long play_copy(struct step *step, const char *letters, long shift,
-		      uint64_t mode)
+static long play_copy(struct step *step, const char *letters, uint64_t mode)
 {
 	int64_t copy;
-	long ret = copy_play(step, page_of(step), letters, shift, mode, &copy);
+	long ret = copy_play(step, page_of(step), map_of(step)->size, letters,
+			     0, mode, &copy);
 
 	copied = copy;
 	return ret;
@@ -306,12 +344,19 @@ static long play_copy(struct step *step, const char *letters, long shift,
 
 static long op_copy(struct step *step)
 {
-	return play_copy(step, step->field[2].text, 0, 0);
+	return play_copy(step, step->field[2].text, 0);
 }
 
+/* Of small pages, whatever there is. */
 static long op_copy_unaligned(struct step *step)
 {
-	return play_copy(step, step->field[2].text, PAGE / 2, 0);
+	char *to = map_of(step)->address + step->field[1].number * PAGE;
+	int64_t copy;
+	long ret = copy_play(step, to, PAGE, step->field[2].text, PAGE / 2, 0,
+			     &copy);
+
+	copied = copy;
+	return ret;
 }
 
 static long op_copy_wp(struct step *step)
@@ -322,12 +367,13 @@ static long op_copy_wp(struct step *step)
 	if (pages < 1 || pages > MAX_COPY)
 		die("step %s: %ld pages", step->name, pages);
 	memset(letters, 'R', pages);
-	return play_copy(step, letters, 0, UFFDIO_COPY_MODE_WP);
+	return play_copy(step, letters, UFFDIO_COPY_MODE_WP);
 }
 
 static long op_begin(struct step *step)
 {
-	copy_begin(step, page_of(step), step->field[2].text);
+	copy_begin(step, page_of(step), map_of(step)->size,
+		   step->field[2].text);
 	return 0;
 }
 
@@ -356,6 +402,8 @@ static const struct {
 	{ "map_private", op_map_private, SETUP },
 	{ "map_anonymous", op_map_anonymous, SETUP },
 	{ "map_shared_anonymous", op_map_shared_anonymous, SETUP },
+	{ "map_hugetlb", op_map_hugetlb, SETUP },
+	{ "map_hugetlb_noreserve", op_map_hugetlb_noreserve, SETUP },
 	{ "fault", op_fault, SETUP },
 	{ "copy", op_copy, 0 },
 	{ "copy_unaligned", op_copy_unaligned, 0 },
@@ -373,11 +421,14 @@ static const struct {
 	{ "remap", op_remap, MAPS },
 	{ "remap_private", op_remap_private, MAPS },
 	{ "remap_anonymous", op_remap_anonymous, MAPS },
+	{ "remap_hugetlb", op_remap_hugetlb, MAPS },
+	{ "fill_hugetlb", op_fill_hugetlb, MAPS },
 	{ "mremap", op_mremap, MAPS },
 	{ "mprotect", op_mprotect, MAPS },
 	{ "mlock", op_mlock, MAPS },
 	{ "pageout", op_pageout, 0 },
 	{ "register", op_register, MAPS },
+	{ "register_wp", op_register_wp, MAPS },
 	{ "unregister", op_unregister, MAPS },
 	{ "remove_begin", op_remove_begin, MAPS },
 	{ "remove_end", op_remove_end, MAPS },
@@ -467,6 +518,7 @@ static long play_once(struct workload *workload, int number)
 	struct step *end = workload->step + workload->count, *step;
 	long held;
 
+	world_plan(workload);
 	for (step = workload->step; step < end; step += step->size)
 		play_step(step);
 	copy_land();
@@ -485,7 +537,8 @@ static long play_once(struct workload *workload, int number)
 /*
  * A kernel allocates a page for good when something is used for the first
  * time; a leak comes each time. So one that shows is played again, and only
- * the last time counts, with who holds the pages then.
+ * the last time counts, with who holds the pages then. Once the pool of huge
+ * pages is not what it was, the other workloads are left to another boot.
  */
 void play(struct workload *workload, int number)
 {
@@ -500,10 +553,16 @@ void play(struct workload *workload, int number)
 			owner_report();
 			break;
 		}
+		if (world.drained) {
+			pool_refill();
+			world_settle();
+		}
 		if (!again) {
 			owner_note();
 			world_settle();	/* to look allocates, too */
 		}
 		out_rewind(mark);
 	}
+	if (world.drained && number >= 0)
+		power_off();
 }

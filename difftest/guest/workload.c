@@ -18,6 +18,16 @@ static bool is_setup(const char *name)
 	       !strcmp(name, "fault");
 }
 
+static bool has(struct workload *workload, const char *part)
+{
+	int i;
+
+	for (i = 0; i < workload->count; i++)
+		if (strstr(workload->step[i].name, part))
+			return true;
+	return false;
+}
+
 static void parse_line(char *line, struct step *step)
 {
 	char *word, *rest;
@@ -89,5 +99,7 @@ char *workload_parse(char *text, struct workload *workload)
 		text = end + 1;
 	}
 	number(workload);
+	workload->huge = has(workload, "hugetlb");
+	workload->protects = has(workload, "register_wp");
 	return text;
 }

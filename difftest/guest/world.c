@@ -21,11 +21,11 @@
 
 /*
  * Two pages more than the largest mapping lie between neighbours, so that no
- * two ever merge; all of them share one page of the page table.
+ * two ever merge; all of them share one page of the page table, unless the
+ * workload has huge ones.
  */
-#define MAP_BASE 0x20000000UL
-#define MAP_PAGES (MAX_PAGES + 2)
-#define MAP_STRIDE (MAP_PAGES * PAGE)
+#define MAP_BASE 0x10000000UL
+#define MAP_STRIDE (MAP_PAGES * (world.huge ? HPAGE : PAGE))
 #define OTHER_PLACE (MAX_MAPS * MAP_STRIDE)	/* behind those that did not move */
 
 struct world world;
@@ -36,7 +36,7 @@ struct world world;
 
 #define TICK 20000		/* microseconds: one of the slowest clock, and more */
 
-static int pagemap, vmstat, refresh;
+static int vmstat, refresh;
 static long held;
 static long promised;		/* pages committed after the last workload */
 static char *buffer;		/* resident; MAX_PAGES for each file */
@@ -44,10 +44,10 @@ static char *buffer;		/* resident; MAX_PAGES for each file */
 void world_init(void)
 {
 	mkdir("/m", 0700);
-	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	entries_init();
 	vmstat = open("/proc/vmstat", O_RDONLY);
-	if (pagemap < 0 || vmstat < 0)
-		die("/proc/self/pagemap or /proc/vmstat: %s", strerror(errno));
+	if (vmstat < 0)
+		die("/proc/vmstat: %s", strerror(errno));
 	refresh = open("/proc/sys/vm/stat_refresh", O_WRONLY);
 	buffer = mmap(NULL, MAX_FILES * MAX_PAGES * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -64,17 +64,26 @@ static int next_fd(void)
 	static int lowest;
 
 	if (!lowest) {
-		lowest = dup(pagemap);
+		lowest = dup(vmstat);
 		close(lowest);
 	}
 	return world.root ? world.root + 1 + world.files : lowest;
+}
+
+/* Called before anything else of a workload. */
+void world_plan(const struct workload *workload)
+{
+	memset(&world, 0, sizeof(world));
+	world.huge = workload->huge;
+	world.protects = workload->protects;
+	if (world.huge)
+		pool_note();
 }
 
 void world_mount(long blocks)
 {
 	static char options[32];
 
-	memset(&world, 0, sizeof(world));
 	world.blocks = blocks;
 	world.filler = -1;
 	world.mlocked = -1;
@@ -121,12 +130,22 @@ void world_memfd(long pages)
 	add_file(pages);
 }
 
+/* What is mapped over something huge is smaller. */
+static void unmap_huge(struct map *map)
+{
+	if (map->mapped && map->size != PAGE)
+		NOW(SYS_munmap, (long)map->address, map->pages * map->size);
+}
+
 /* Queue what maps something over a mapping and registers it: that is returned. */
 static struct call *remap(struct map *map, int flags, int file, long offset)
 {
 	static struct uffdio_register range[MAX_MAPS];
-	size_t length = map->pages * PAGE;
+	size_t length;
 
+	unmap_huge(map);
+	map->size = flags & MAP_HUGETLB ? HPAGE : PAGE;
+	length = map->pages * map->size;
 	MUST("map", (long)map->address, SYS_mmap, (long)map->address, length,
 	     PROT_READ | PROT_WRITE, flags | MAP_FIXED, file, offset * PAGE);
 	map->mapped = true;
@@ -137,8 +156,9 @@ static struct call *remap(struct map *map, int flags, int file, long offset)
 void world_map(long pages, int flags, int file, long offset)
 {
 	struct map *map = &world.map[world.maps];
+	bool huge = flags & MAP_HUGETLB;
 
-	if (world.maps == MAX_MAPS || pages > MAX_PAGES)
+	if (world.maps == MAX_MAPS || pages > (huge ? MAX_HUGE : MAX_PAGES))
 		die("map %d", world.maps);
 	map->address = (char *)MAP_BASE + world.maps++ * MAP_STRIDE;
 	map->pages = pages;
@@ -155,12 +175,36 @@ long world_remap(struct map *map, int flags, int file, long offset)
 	return call->ret;
 }
 
-long world_register(struct map *map)
+/*
+ * The same with huge pages, if there are as many. What was there is gone in
+ * any case, whatever a kernel leaves in its place when there are not.
+ */
+long world_remap_huge(struct map *map, long pages)
+{
+	long ret;
+
+	if (pages > MAX_HUGE)
+		die("%ld huge pages", pages);
+	if (map->mapped)
+		NOW(SYS_munmap, (long)map->address, map->pages * map->size);
+	map->pages = pages;
+	map->size = HPAGE;
+	ret = NOW(SYS_mmap, (long)map->address, pages * HPAGE,
+		  PROT_READ | PROT_WRITE,
+		  MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED, -1, 0);
+	map->mapped = ret == (long)map->address;
+	return map->mapped ? world_register(map, false) : ret;
+}
+
+/* For missing pages, and to protect what there is from being written to. */
+long world_register(struct map *map, bool protect)
 {
 	struct uffdio_register range;
 	struct call *call = userfault_register(&range, map->address,
-					       map->pages * PAGE);
+					       map->pages * map->size);
 
+	if (protect)
+		range.mode |= UFFDIO_REGISTER_MODE_WP;
 	world_look();
 	calls_make();
 	return call->ret;
@@ -169,7 +213,7 @@ long world_register(struct map *map)
 /* Move a mapping to its other place, or back. */
 long world_move(struct map *map)
 {
-	size_t length = map->pages * PAGE;
+	size_t length = map->pages * map->size;
 	char *to = map->address < (char *)MAP_BASE + OTHER_PLACE ?
 			   map->address + OTHER_PLACE :
 			   map->address - OTHER_PLACE;
@@ -227,18 +271,6 @@ long world_call(long number, const long *argument)
 	world_look();
 	calls_make();
 	return call->ret;
-}
-
-/* The tag that fills a page; 0 for zeros; -1 for anything else. */
-static long read_tag(const void *page)
-{
-	const uint64_t *word = page;
-	size_t i;
-
-	for (i = 1; i < PAGE / sizeof(*word); i++)
-		if (word[i] != word[0])
-			return -1;
-	return word[0];
 }
 
 static void out_tags(const char *pages, long count)
@@ -358,45 +390,20 @@ void world_will_lock(void)
 		world.mlocked = count_mlocked(&world.unevictable);
 }
 
-#define IS_PRESENT (1UL << 63)
-#define IS_SWAPPED (1UL << 62)
-
-static long count_swapped(const uint64_t *entry, size_t count)
+static void observe_pool(void)
 {
-	long swapped = 0;
+	struct pool used = pool_used();
 
-	while (count--)
-		swapped += !!(*entry++ & IS_SWAPPED);
-	return swapped;
-}
-
-/* Page-table entries, and what memory holds where there is one. */
-static void observe_map(struct map *map, const uint64_t *entry)
-{
-	long i;
-
-	if (!map->mapped) {
-		out_str("null");
-		return;
-	}
-	out_str("[");
-	for (i = 0; i < map->pages; i++) {
-		if (i)
-			out_str(",");
-		if (entry[i] & (IS_PRESENT | IS_SWAPPED))
-			out_num(read_tag(map->address + i * PAGE));
-		else
-			out_str("null");
-	}
-	out_str("]");
+	out_str(",\"huge\":");
+	out_num(used.taken);
+	out_str(",\"reserved\":");
+	out_num(used.reserved);
+	world.drained = used.taken || used.reserved;
 }
 
 void world_observe(void)
 {
 	unsigned char cached[MAX_FILES * MAX_PAGES];
-	uint64_t entry[2 * MAX_MAPS * MAP_PAGES];
-	int places = world.moved ? 2 * MAX_MAPS : world.maps;
-	long length = places * MAP_PAGES * sizeof(*entry);
 	/* Before anything is read: that brings pages back, and locks them. */
 	long mlocked = 0, unevictable = 0;
 	int i;
@@ -406,8 +413,7 @@ void world_observe(void)
 		unevictable -= world.unevictable;
 	}
 	look_into_cache(cached);
-	MUST("pagemap", length, SYS_pread64, pagemap, (long)entry, length,
-	     MAP_BASE / PAGE * sizeof(*entry));
+	entries_look((char *)MAP_BASE);
 	for (i = 0; i < world.files; i++)
 		look_at_file(i);
 	look_at_size(world.filler, &seen_filler);
@@ -420,20 +426,17 @@ void world_observe(void)
 	}
 	out_str("],\"filler\":");
 	out_size(&seen_filler);
-	out_str("},\"maps\":[");
-	for (i = 0; i < world.maps; i++) {
-		if (i)
-			out_str(",");
-		observe_map(&world.map[i],
-			    entry + (world.map[i].address - (char *)MAP_BASE) /
-					    PAGE);
-	}
-	out_str("],\"mlocked\":");
+	out_str("},\"maps\":");
+	out_contents();
+	out_str(",\"mlocked\":");
 	out_num(mlocked);
 	out_str(",\"unevictable\":");
 	out_num(unevictable);
 	out_str(",\"swapped\":");
-	out_num(count_swapped(entry, length / sizeof(*entry)));
+	out_num(entries_swapped());
+	out_protected();
+	if (world.huge)
+		observe_pool();
 	out_str("}");
 	out_line();
 }
@@ -514,6 +517,7 @@ long world_destroy(void)
 		LATER(SYS_close, world.filler);	/* it may be below the others */
 	LATER(SYS_close_range, world.root + 1, ~0U);
 	LATER(SYS_munmap, MAP_BASE, ARENA_LENGTH);
+	pool_empty();
 	if (world.mlocked >= 0)
 		count_mlocked(&ignored);	/* no page waits in a batch any more */
 	userfault_reset();
@@ -547,5 +551,7 @@ long world_destroy(void)
 	out_num(promised - owed);
 	out_str(",\"held\":");
 	out_num(held - before);
+	if (world.huge)
+		observe_pool();
 	return held - before;
 }

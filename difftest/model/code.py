@@ -33,6 +33,7 @@ class Code:
     """
 
     shmem: Any
+    hugetlb: Any
     mmap: Any
     fs: Any
     sources: Mapping[str, str]
@@ -74,6 +75,7 @@ def load(root: Path, *, knobs: bool = False) -> Code:
     try:
         code = Code(
             shmem=importlib.import_module(f"{name}.mm.shmem"),
+            hugetlb=importlib.import_module(f"{name}.mm.hugetlb"),
             mmap=importlib.import_module(f"{name}.mm.mmap"),
             fs=importlib.import_module(f"{name}.fs.userfaultfd"),
             sources=sources,

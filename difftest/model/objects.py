@@ -4,13 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from difftest.model.kernel import BUG_ON, PAGE_SHIFT
+from difftest.model.kernel import BUG_ON, HPAGE_PAGES, HPAGE_SIZE, PAGE_SHIFT, PAGE_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POOL = 8
+"""Huge pages, as QEMU's guests have them."""
 
 VM_WRITE = 0x02
 VM_SHARED = 0x08
+VM_UFFD_WP = 0x1000
 VM_LOCKED = 0x2000
 VM_NORESERVE = 0x00200000
+VM_HUGETLB = 0x00400000
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +43,11 @@ class Page:
     mapping: AddressSpace | None = None
     index: int = 0
     private: Inode | None = None
+    restore_reserve: bool = False
+    """HPageRestoreReserve of a huge page; 5.10 keeps it in PagePrivate."""
+    hstate: Hstate | None = None
+    """The pool of a huge page, to which its destructor `dtor` gives it back."""
+    dtor: Callable[[Page], None] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -69,9 +83,10 @@ class SuperBlock:
 
 @dataclass(slots=True, eq=False)
 class Inode:
-    """A tmpfs file, `struct shmem_inode_info` and `struct file` included.
+    """A tmpfs file, `struct shmem_inode_info` and `struct file` included, or one of hugetlbfs.
 
-    `f_count` counts the references besides those of descriptors and mappings.
+    `f_count` counts the references besides those of descriptors and mappings. `resv_map` is that
+    of hugetlbfs: the indices of pages which have a reservation, or had one that they used.
     """
 
     i_sb: SuperBlock
@@ -84,6 +99,7 @@ class Inode:
     alloced: int = 0
     swapped: int = 0
     f_count: int = 0
+    resv_map: dict[int, bool] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +110,7 @@ class Pte:
     write: bool
     dirty: bool = True
     swap: SwpEntry | None = None
+    uffd_wp: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -105,7 +122,10 @@ class Userfaultfd:
 
 @dataclass(slots=True, eq=False)
 class Vma:
-    """A mapping: of a tmpfs file, shared memory included, or without `vm_file` anonymous."""
+    """A mapping: of a tmpfs file, shared memory included, or without `vm_file` anonymous.
+
+    With VM_HUGETLB it is of hugetlb memory, and `vm_file` is of hugetlbfs.
+    """
 
     vm_mm: Mm
     vm_start: int
@@ -114,6 +134,16 @@ class Vma:
     vm_file: Inode | None = None
     vm_pgoff: int = 0
     ctx: Userfaultfd | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Hstate:
+    """The pool of huge pages; `temporary` are those that it got beyond what it keeps."""
+
+    nr_huge_pages: int = POOL
+    free_huge_pages: int = POOL
+    resv_huge_pages: int = 0
+    temporary: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -128,9 +158,12 @@ class Memory:
     vm_committed_as: int = 0
     commit_limit: int | None = None
     total_swap_pages: int = 0
+    hstate: Hstate = field(default_factory=Hstate)
 
     def held(self) -> int:
-        return sum(page.refcount > 0 for page in self.pages)
+        """Count the pages that are allocated. Those of the pool always are."""
+        pages = sum(page.refcount > 0 for page in self.pages)
+        return pages + self.hstate.temporary * HPAGE_PAGES
 
 
 @dataclass(slots=True, eq=False)
@@ -138,17 +171,26 @@ class Mm:
     """An address space. `ptes` is keyed by address.
 
     `source` holds, by address, what is resident of the memory that copies come from: the tags of
-    the two halves of each page.
+    the two halves of each page. `markers` are addresses with PTE_MARKER_UFFD_WP for an entry.
     """
 
     memory: Memory
     vmas: list[Vma] = field(default_factory=list)
     ptes: dict[int, Pte] = field(default_factory=dict)
+    markers: dict[int, bool] = field(default_factory=dict)
     source: dict[int, tuple[int, int]] = field(default_factory=dict)
     readers: int = 0
     """Holders of mmap_lock for reading."""
     fatal_signal_pending: bool = False
     """Of the task that is in a copy."""
+
+
+def is_vm_hugetlb_page(vma: Vma) -> bool:
+    return bool(vma.vm_flags & VM_HUGETLB)
+
+
+def vma_kernel_pagesize(vma: Vma) -> int:
+    return HPAGE_SIZE if is_vm_hugetlb_page(vma) else PAGE_SIZE
 
 
 def linear_page_index(vma: Vma, address: int) -> int:
@@ -183,6 +225,8 @@ def put_page(page: Page) -> None:
     if not page.refcount:
         # What the page allocator's checks find on a page that is freed too early.
         BUG_ON(page.locked or page.mapcount or page.mapping)
+        if page.dtor:
+            page.dtor(page)
 
 
 folio_put = put_page

@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from difftest.model.kernel import EBADF, EINVAL, ENOMEM, PAGE_SIZE, May
+from difftest.model.kernel import EBADF, EINVAL, ENOMEM, HPAGE_SIZE, PAGE_SIZE, May
 from difftest.model.memory import inode_lock, inode_unlock, mmap_write_lock
 from difftest.model.objects import (
+    VM_HUGETLB,
+    VM_NORESERVE,
     VM_SHARED,
+    VM_UFFD_WP,
     VM_WRITE,
     Inode,
     Memory,
@@ -32,20 +35,30 @@ if TYPE_CHECKING:
 
 MAP_BASE = 0x20000000
 SOURCE_BASE = 0x30000000
-STACK = 0x7FFF0000
-STRIDE = 0x100000
+FILLER_BASE = 0x200000000
+STACK = 0x7FFF00000000
+STRIDE = 0x4000000
 """Between neighbouring mappings, and between the sources of two copies."""
 SWAP_PAGES = 255
-OTHER_PLACE = 0x8000000
+OTHER_PLACE = 0x100000000
 """From a mapping to the other place that it may be moved to."""
 
 
 @dataclass(slots=True)
 class Area:
-    """Where a mapping of the workload is, or was: `length` bytes from `start`."""
+    """Where a mapping of the workload is, or was: so many pages from `start`, of `size` bytes."""
 
     start: int
-    length: int
+    pages: int
+    size: int = PAGE_SIZE
+
+    @property
+    def length(self) -> int:
+        return self.pages * self.size
+
+    def addresses(self) -> range:
+        """Return where each page begins."""
+        return range(self.start, self.start + self.length, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,8 @@ class System:
         self._removal: Removal | None = None
         self._children: list[Mm] = []
         self._shared: list[Inode] = []
+        self._hugetlb: list[Inode] = []
+        self._filler_end = FILLER_BASE
 
     def create(self, pages: int, *, memfd: bool = False) -> None:
         sb = self.shm_mnt if memfd else self.sb
@@ -93,10 +108,18 @@ class System:
 
     def mmap(self, file: int | None, offset: int, pages: int, *, shared: bool) -> None:
         """Map a file, or memory without one, and watch it for missing pages."""
-        start = MAP_BASE + len(self.maps) * STRIDE
-        self.maps.append(Area(start, pages * PAGE_SIZE))
+        self.maps.append(Area(MAP_BASE + len(self.maps) * STRIDE, pages))
         self._map(len(self.maps) - 1, file, offset, shared=shared)
         self._register(len(self.maps) - 1)
+
+    def mmap_hugetlb(self, pages: int, *, reserve: bool) -> None:
+        self.maps.append(Area(MAP_BASE + len(self.maps) * STRIDE, pages, HPAGE_SIZE))
+        self._map_hugetlb(self.maps[-1], reserve=reserve)
+        self._register(len(self.maps) - 1)
+
+    def page_size(self, number: int) -> int:
+        """Return the bytes of a page of a mapping, as it was last mapped."""
+        return self.maps[number].size
 
     def remap(self, number: int, file: int | None, offset: int = 0, *, shared: bool) -> May[int]:
         """Map something over a mapping, or where it was, and watch that: two calls."""
@@ -107,6 +130,7 @@ class System:
     def _map(self, number: int, file: int | None, offset: int, *, shared: bool) -> None:
         area = self.maps[number]
         self._munmap(number)
+        area.size = PAGE_SIZE
         inode = None if file is None else self.files[file]
         if shared and not inode:
             # shmem_zero_setup(): its pages are accounted for when it is mapped.
@@ -116,6 +140,36 @@ class System:
         self.code.mmap.mmap(
             Vma(self.mm, area.start, area.start + area.length, flags, inode, offset)
         )
+
+    def remap_hugetlb(self, number: int, pages: int) -> May[int]:
+        """Map hugetlb memory over a mapping, or where it was, and watch that: three calls."""
+        yield from self.munmap(number)
+        area = self.maps[number]
+        area.size, area.pages = HPAGE_SIZE, pages
+        yield from mmap_write_lock(self.mm)
+        return self._map_hugetlb(area) or (yield from self.register(number))
+
+    def _map_hugetlb(self, area: Area, *, reserve: bool = True) -> int:
+        """mmap() of hugetlb memory, of a file of its own: hugetlb_file_setup()."""
+        flags = VM_WRITE | VM_SHARED | VM_HUGETLB | (0 if reserve else VM_NORESERVE)
+        inode = Inode(self.shm_mnt, i_size=area.length)
+        if not self.code.hugetlb.hugetlb_reserve_pages(
+            inode, 0, area.pages, flags, self.mm.memory.hstate
+        ):
+            return -ENOMEM
+        self._hugetlb.append(inode)
+        self.code.mmap.mmap(Vma(self.mm, area.start, area.start + area.length, flags, inode))
+        return 0
+
+    def fill_hugetlb(self, leave: int) -> May[int]:
+        yield from mmap_write_lock(self.mm)
+        h = self.mm.memory.hstate
+        pages = h.free_huge_pages - h.resv_huge_pages - leave
+        if pages <= 0:
+            return 0
+        area = Area(self._filler_end, pages, HPAGE_SIZE)
+        self._filler_end += area.length
+        return self._map_hugetlb(area)
 
     def used(self) -> int:
         return self.sb.used_blocks
@@ -190,6 +244,9 @@ class System:
         for inode in unused:
             self._shared.remove(inode)
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
+        for inode in [one for one in self._hugetlb if not one.i_mapping.i_mmap]:
+            self._hugetlb.remove(inode)
+            self.code.hugetlb.hugetlbfs_evict_inode(inode, self.mm.memory)
 
     def mremap(self, number: int) -> May[int]:
         yield from mmap_write_lock(self.mm)
@@ -206,13 +263,15 @@ class System:
         return ret
 
     def mlock(self, number: int) -> May[int]:
+        """Lock a mapping; one that is or was huge is left alone, as the vocabulary says."""
         yield from mmap_write_lock(self.mm)
+        if self.page_size(number) == HPAGE_SIZE:
+            return 0
         ret: int = self.code.mmap.mlock_onfault(self.mm, self.maps[number].start)
         return ret
 
     def pageout(self, number: int, page: int, pages: int) -> int:
-        start = self.maps[number].start + page * PAGE_SIZE
-        end = start + pages * PAGE_SIZE
+        start, end = self._range(number, page, pages)
         ret: int = self.code.mmap.madvise_pageout(self.mm, start, end)
         return ret
 
@@ -230,16 +289,16 @@ class System:
         memory.commit_limit = memory.vm_committed_as + leave
         return 0
 
-    def register(self, number: int) -> May[int]:
+    def register(self, number: int, *, wp: bool = False) -> May[int]:
         yield from mmap_write_lock(self.mm)
-        return self._register(number)
+        return self._register(number, wp=wp)
 
-    def _register(self, number: int) -> int:
+    def _register(self, number: int, *, wp: bool = False) -> int:
         if not self._destination_open:
             return -EBADF
         area = self.maps[number]
         ret: int = self.code.fs.userfaultfd_register(
-            self.mm, self._destination, area.start, area.length
+            self.mm, self._destination, area.start, area.length, VM_UFFD_WP if wp else 0
         )
         return ret
 
@@ -255,14 +314,13 @@ class System:
         """The way through madvise(MADV_DONTNEED) until it has to wait, or all of it."""
         if self._removal or not self._destination_open:
             return 0
-        start = self.maps[number].start + page * PAGE_SIZE
-        end = start + pages * PAGE_SIZE
+        start, end = self._range(number, page, pages)
         vma = find_vma(self.mm, start)
         if not vma or vma.vm_start > start:
             return -ENOMEM
-        if not self.code.mmap.can_madv_lru_vma(vma):
+        inside = self.code.mmap.madvise_dontneed_free_valid_vma(vma, start, min(end, vma.vm_end))
+        if inside < 0:
             return -EINVAL
-        inside = min(end, vma.vm_end)
         if not self.code.fs.userfaultfd_remove(vma):
             self._removal = Removal(start, inside, beyond=end > vma.vm_end)
             return 0
@@ -278,9 +336,10 @@ class System:
         vma = find_vma(self.mm, removal.start)
         if not vma or vma.vm_start > removal.start:
             return -ENOMEM
-        if not self.code.mmap.can_madv_lru_vma(vma):
+        end = self.code.mmap.madvise_dontneed_free_valid_vma(vma, removal.start, removal.end)
+        if end < 0:
             return -EINVAL
-        self.code.mmap.zap_page_range(vma, removal.start, removal.end)
+        self.code.mmap.zap_page_range(vma, removal.start, end)
         return -ENOMEM if removal.beyond else 0
 
     def close_destination(self) -> int:
@@ -297,19 +356,20 @@ class System:
             self.code.fs.userfaultfd_release(self.mm, self._destination)
 
     def place_source(
-        self, tags: Sequence[int], letters: str, shift: int = 0, *, own: bool = False
+        self, tags: Sequence[int], letters: str, size: int, shift: int = 0, *, own: bool = False
     ) -> int:
         """Make the source of a copy and return its address.
 
-        `letters` are those of the vocabulary, one for each of its pages; the first page to copy
-        begins `shift` bytes into it. `own`: it has a userfaultfd of its own.
+        `letters` are those of the vocabulary, one for each of its pages of `size` bytes; the first
+        page to copy begins `shift` bytes into it. `own`: it has a userfaultfd of its own. What a
+        huge page is copied from is watched, or missing, in its first 4096 bytes.
         """
         start = SOURCE_BASE + self._slots * STRIDE
         self._slots += 1
         halves = [tag for tag in tags for _ in range(2)]
         if shift:
             halves = [0, *halves, 0]
-        addresses = [start + number * PAGE_SIZE for number in range(len(letters))]
+        addresses = [start + number * size for number in range(len(letters))]
         for number, address in enumerate(addresses):
             if letters[number] == "U":
                 continue
@@ -346,25 +406,32 @@ class System:
         self.mm.fatal_signal_pending = True
         return 0
 
-    def _place(self, number: int, page: int) -> int:
-        return self.maps[number].start + page * PAGE_SIZE
+    def _range(self, number: int, page: int, pages: int) -> tuple[int, int]:
+        """Return where pages of a mapping begin and end."""
+        area = self.maps[number]
+        start = area.start + page * area.size
+        return start, start + pages * area.size
 
     def uffdio_copy(
-        self, number: int, page: int, source: int, pages: int, *, wp: bool = False
+        self, number: int, page: int, source: int, pages: int, size: int, *, wp: bool = False
     ) -> May[int]:
+        """Copy pages of `size` bytes to a mapping; `page` counts those, too."""
         fs = self.code.fs
         mode = fs.UFFDIO_COPY_MODE_WP if wp else 0
-        arg = fs.UffdioCopy(self._place(number, page), source, pages * PAGE_SIZE, mode)
+        start = self.maps[number].start + page * size
+        arg = fs.UffdioCopy(start, source, pages * size, mode)
         return (yield from self._ioctl(fs.userfaultfd_copy, arg))
 
     def uffdio_zeropage(self, number: int, page: int, pages: int) -> May[int]:
         fs = self.code.fs
-        arg = fs.UffdioCopy(self._place(number, page), 0, pages * PAGE_SIZE)
+        start, end = self._range(number, page, pages)
+        arg = fs.UffdioCopy(start, 0, end - start)
         return (yield from self._ioctl(fs.userfaultfd_zeropage, arg))
 
     def uffdio_continue(self, number: int, page: int, pages: int) -> May[int]:
         fs = self.code.fs
-        arg = fs.UffdioCopy(self._place(number, page), 0, pages * PAGE_SIZE)
+        start, end = self._range(number, page, pages)
+        arg = fs.UffdioCopy(start, 0, end - start)
         return (yield from self._ioctl(fs.userfaultfd_continue, arg))
 
     def _ioctl(self, function: Any, arg: Any) -> May[int]:

@@ -31,6 +31,7 @@ from difftest.workload.limits import (
     MAX_COPY,
     MAX_FAULTS,
     MAX_FILES,
+    MAX_HUGE,
     MAX_MAPS,
     MAX_PAGES,
     MAX_STEPS,
@@ -45,6 +46,7 @@ from difftest.workload.ops import (
     CopyUnaligned,
     CopyWp,
     Op,
+    RemapHugetlb,
     Resume,
 )
 from difftest.workload.workload import Kind, Map, Workload
@@ -79,6 +81,8 @@ PLAINER = {
     "remap_private": "remap",
     "memfd": "file",
     "map_private": "map",
+    "map_hugetlb_noreserve": "map_hugetlb",
+    "register_wp": "register",
 }
 
 
@@ -277,9 +281,10 @@ class Reader:
 
     def _set_up_map(self, kind: Kind, values: dict[str, int]) -> None:
         new = Map(values.get("file", 0), values.get("offset", 0), values["pages"], kind)
-        fits = 1 <= new.pages <= MAX_PAGES and new.offset <= MAX_PAGES
+        most = MAX_HUGE if kind.huge else MAX_PAGES
+        fits = 1 <= new.pages <= most and new.offset <= MAX_PAGES
         if len(self.maps) == MAX_MAPS or not fits:
-            self.wrong(f"expected at most {MAX_MAPS} maps of 1 to {MAX_PAGES} pages")
+            self.wrong(f"expected at most {MAX_MAPS} maps of 1 to {most} pages")
         if new.kind.of_file:
             self._refer("file", new.file, self._files())
         self.maps.append(new)
@@ -311,4 +316,6 @@ class Reader:
             self.wrong(f"page and pages must stay within {MAX_PAGES} pages")
         if "page" in values and values.get("pages") == 0:
             self.wrong("pages must be at least 1")
+        if kind is RemapHugetlb and not 1 <= int(pages) <= MAX_HUGE:
+            self.wrong(f"pages must be 1 to {MAX_HUGE} huge pages")
         return kind(**values)

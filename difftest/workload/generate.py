@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from difftest.workload.choices import Choices
-from difftest.workload.limits import MAX_BEGINS, MAX_BLOCKS, MAX_PAGES
+from difftest.workload.limits import MAX_BEGINS, MAX_BLOCKS, MAX_HUGE, MAX_PAGES
 from difftest.workload.ops import (
     ENDS_WINDOW,
     OP_BYTES,
@@ -29,6 +29,7 @@ from difftest.workload.ops import (
     Resume,
     Shape,
     Swapon,
+    Theme,
     Truncate,
     Zeropage,
 )
@@ -46,12 +47,16 @@ _MAX_ACTIONS = 2
 MAX_WINDOWS = 3
 _FEW = (1, 1, 1, 2, 2, 3)
 """Files, and mappings: each costs a kernel as much as an operation, and finds less."""
-_KINDS = (*(Kind.SHARED for _ in range(9)), *Kind)
+_KINDS = (*(Kind.SHARED for _ in range(9)), *(kind for kind in Kind if not kind.huge))
+_HUGE = (Kind.HUGETLB, Kind.HUGETLB, Kind.HUGETLB_NORESERVE)
+_THEMES = (*(None for _ in range(22)), *Theme)
+_OF_THEME = 4
+"""How much more often a workload's theme comes up than the weights of its operations say."""
 _COMMON_PAGES = 6
 _COMMON_BLOCKS = 8
 
 # The layout: a head, then a place for each operation, with a place in it for each window.
-_HEAD_BYTES = 40
+_HEAD_BYTES = 48
 _ACTION_BYTES = 1 + OP_BYTES
 WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
 _STEP_BYTES = 2 + OP_BYTES + MAX_WINDOWS * WINDOW_BYTES
@@ -59,16 +64,21 @@ BYTES = _HEAD_BYTES + _MAX_OPS * _STEP_BYTES
 
 
 @cache
-def _kinds(*, window: bool) -> tuple[type[Op], ...]:
+def _kinds(theme: Theme | None, *, window: bool) -> tuple[type[Op], ...]:
     """Kinds of operations, each as often as its weight says."""
     weights = {op: op.weight_in_window if window else op.weight for op in OPS}
-    return tuple(op for op, weight in weights.items() for _ in range(weight))
+    about = {None: 1, theme: _OF_THEME if theme else 1}
+    if theme is Theme.HUGE:
+        about[Theme.PROTECT] = 1
+    return tuple(
+        op for op, weight in weights.items() for _ in range(weight * about.get(op.theme, 0))
+    )
 
 
 @cache
-def _kinds_or_none(*, window: bool) -> tuple[type[Op] | None, ...]:
+def _kinds_or_none(theme: Theme | None, *, window: bool) -> tuple[type[Op] | None, ...]:
     """The same, and None: for 2 of 5 operations, for 3 of 5 actions in a window."""
-    kinds = _kinds(window=window)
+    kinds = _kinds(theme, window=window)
     return (*(None for _ in range(len(kinds) * 3 // 2 if window else len(kinds) * 2 // 3)), *kinds)
 
 
@@ -76,7 +86,7 @@ def _actions(choose: Choices, shape: Shape) -> tuple[Op, ...]:
     actions: list[Op] = []
     for _ in range(_MAX_ACTIONS):
         part = choose.part(_ACTION_BYTES)
-        kind = part.pick(_kinds_or_none(window=True))
+        kind = part.pick(_kinds_or_none(shape.theme, window=True))
         if kind:
             actions.append(kind.draw(part, shape))
             if isinstance(actions[-1], ENDS_WINDOW):
@@ -104,7 +114,7 @@ def windows(choose: Choices, shape: Shape, copy: Copy) -> tuple[tuple[Op, ...], 
 def _step(choose: Choices, shape: Shape, *, needed: bool) -> Op | None:
     # What was begun is mostly gone on with: that is what it was begun for.
     again = choose.chance(1, 3)
-    kind = choose.pick(_kinds_or_none(window=False)) or (Copy if needed else None)
+    kind = choose.pick(_kinds_or_none(shape.theme, window=False)) or (Copy if needed else None)
     if shape.begins and again:
         kind = Resume
     if kind is None:
@@ -177,6 +187,19 @@ def _map(choose: Choices, files: tuple[int, ...]) -> Map:
     return Map(file, offset, few if anywhere else max(1, files[file] - offset), kind)
 
 
+def _maps(choose: Choices, files: tuple[int, ...]) -> tuple[Map, ...]:
+    return tuple(_map(choose, files) for _ in range(choose.pick(_FEW)))
+
+
+def _with_huge(choose: Choices, maps: tuple[Map, ...]) -> tuple[Map, ...]:
+    """Make one of the mappings huge, mostly: all of them can be mapped over."""
+    if choose.chance(1, 4):
+        return maps
+    number = choose.below(len(maps))
+    huge = Map(0, 0, choose.between(1, MAX_HUGE), choose.pick(_HUGE))
+    return (*maps[:number], huge, *maps[number + 1 :])
+
+
 def decode(piece: bytes) -> Workload:
     """Return the workload that a piece of BYTES bytes stands for."""
     choose = Choices(piece)
@@ -186,10 +209,13 @@ def decode(piece: bytes) -> Workload:
     blocks = head.between(1, _COMMON_BLOCKS if common else MAX_BLOCKS) if limited else 0
     files = tuple(_file(head) for _ in range(head.pick(_FEW)))
     memfds = (_file(head),) if head.chance(1, 6) else ()
-    maps = tuple(_map(head, files + memfds) for _ in range(head.pick(_FEW)))
+    maps = _maps(head, files + memfds)
     swap = head.chance(1, 2)
+    theme = head.pick(_THEMES)
+    if theme is Theme.HUGE:
+        maps = _with_huge(head, maps)
     tail = head.pick(_TAILS)
-    shape = Shape(blocks, files + memfds, maps)
+    shape = Shape(blocks, files + memfds, maps, theme=theme)
     steps: list[Op] = []
     for number in range(_MAX_OPS):
         needed = number == _MAX_OPS - 1 and not steps

@@ -6,9 +6,15 @@ MAX_FILES = 4
 """Files of a workload, memfds among them."""
 MAX_MAPS = 4
 MAX_PAGES = 16
-"""Pages of a file or of a mapping."""
+"""Pages of a file or of a mapping, if they are not huge."""
+HPAGE_SIZE = 2 << 20
+"""Bytes of a huge page."""
+MAX_HUGE = 2
+"""Huge pages of a mapping."""
+POOL = 8
+"""Huge pages that there are in all: enough for MAX_MAPS such mappings."""
 MAX_COPY = 8
-"""Pages of one UFFDIO_COPY."""
+"""Pages of one UFFDIO_COPY, huge or not."""
 MAX_BLOCKS = 64
 """Blocks of the mount, 4096 bytes each."""
 MAX_STEPS = 64

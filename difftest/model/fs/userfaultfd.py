@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from difftest.model.kernel import BUG_ON, EAGAIN, EINVAL, ENOMEM, PAGE_SIZE, May
-from difftest.model.objects import find_vma
+from difftest.model.objects import VM_UFFD_WP, find_vma
 
-from ..mm import userfaultfd as mm_userfaultfd  # noqa: TID252 - a patched copy is another package
+from ..mm import mmap  # noqa: TID252 - a patched copy is another package
+from ..mm import userfaultfd as mm_userfaultfd  # noqa: TID252
 
 if TYPE_CHECKING:
     from difftest.model.objects import Mm, Userfaultfd, Vma
@@ -93,14 +94,26 @@ def userfaultfd_continue(mm: Mm, ctx: Userfaultfd, uffdio_continue: UffdioCopy) 
     return 0 if ret == uffdio_continue.len else -EAGAIN
 
 
-def userfaultfd_register(mm: Mm, ctx: Userfaultfd, start: int, length: int) -> int:
-    """Register a whole mapping: no workload asks for a part of one."""
+def vma_can_userfault(vma: Vma, vm_flags: int) -> bool:  # noqa: ARG001 - the kernel's parameters
+    """All that a workload maps is anonymous, of hugetlb or of shmem."""
+    return True
+
+
+def userfaultfd_register(mm: Mm, ctx: Userfaultfd, start: int, length: int, vm_flags: int) -> int:
+    """Register a whole mapping: no workload asks for a part of one.
+
+    For missing pages always, and with VM_UFFD_WP for write-protection.
+    """
     vma = find_vma(mm, start)
     if not vma:
         return -ENOMEM
     if vma.vm_start >= start + length:
         return -EINVAL
+    if not vma_can_userfault(vma, vm_flags):
+        return -EINVAL
+    # What was registered in the right mode, and another one, stays as it is.
     vma.ctx = ctx
+    vma.vm_flags |= vm_flags
     return 0
 
 
@@ -111,8 +124,15 @@ def userfaultfd_unregister(mm: Mm, start: int, length: int) -> int:
         return -ENOMEM
     if vma.vm_start >= start + length:
         return -EINVAL
-    vma.ctx = None
+    userfaultfd_clear_vma(vma)
     return 0
+
+
+def userfaultfd_clear_vma(vma: Vma) -> None:
+    if vma.vm_flags & VM_UFFD_WP:
+        mmap.uffd_wp_range(vma)
+    vma.vm_flags &= ~VM_UFFD_WP
+    vma.ctx = None
 
 
 def userfaultfd_remove(vma: Vma) -> bool:
@@ -132,4 +152,4 @@ def userfaultfd_event_complete(ctx: Userfaultfd) -> None:
 def userfaultfd_release(mm: Mm, ctx: Userfaultfd) -> None:
     for vma in mm.vmas:
         if vma.ctx is ctx:
-            vma.ctx = None
+            userfaultfd_clear_vma(vma)

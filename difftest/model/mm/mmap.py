@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest.model.kernel import EFAULT, EINVAL, ENOMEM, PAGE_SIZE
+from difftest.model.kernel import EFAULT, EINVAL, ENOMEM
 from difftest.model.objects import (
+    VM_HUGETLB,
     VM_LOCKED,
     VM_SHARED,
+    VM_UFFD_WP,
     VM_WRITE,
     Mm,
     Pte,
@@ -21,7 +23,9 @@ from difftest.model.objects import (
     find_vma,
     folio_unlock,
     get_page,
+    is_vm_hugetlb_page,
     put_page,
+    vma_kernel_pagesize,
 )
 
 from . import mlock, shmem
@@ -35,7 +39,8 @@ if TYPE_CHECKING:
 
 def _present(vma: Vma, start: int, end: int) -> Iterator[int]:
     """Yield the addresses in a mapping that have a page-table entry, and stay in a range."""
-    for address in range(max(start, vma.vm_start), min(end, vma.vm_end), PAGE_SIZE):
+    first, last = max(start, vma.vm_start), min(end, vma.vm_end)
+    for address in range(first, last, vma_kernel_pagesize(vma)):
         if address in vma.vm_mm.ptes:
             yield address
 
@@ -58,6 +63,7 @@ def munmap(mm: Mm, start: int) -> None:
     if not vma:
         return
     zap_page_range(vma, vma.vm_start, vma.vm_end)
+    drop_markers(vma)
     mm.vmas.remove(vma)
     if vma.vm_file:
         vma.vm_file.i_mapping.i_mmap.remove(vma)
@@ -69,9 +75,12 @@ def mremap(mm: Mm, start: int, to: int) -> int:
     if not vma:
         return -EFAULT
     for address in list(_present(vma, vma.vm_start, vma.vm_end)):
-        mm.ptes[address - start + to] = mm.ptes.pop(address)
+        mm.ptes[address - start + to] = pte = mm.ptes.pop(address)
+        pte.uffd_wp = False
+    drop_markers(vma)
     vma.vm_start, vma.vm_end = to, to + vma.vm_end - vma.vm_start
     vma.ctx = None
+    vma.vm_flags &= ~VM_UFFD_WP
     return 0
 
 
@@ -99,8 +108,31 @@ def zap_page_range(vma: Vma, start: int, end: int) -> None:
         zap_pte(vma, address)
 
 
+def drop_markers(vma: Vma) -> None:
+    """What ZAP_FLAG_DROP_MARKER asks for."""
+    markers = vma.vm_mm.markers
+    for address in [one for one in markers if vma.vm_start <= one < vma.vm_end]:
+        del markers[address]
+
+
+def uffd_wp_range(vma: Vma) -> None:
+    """Lift the write-protection of a whole mapping: MM_CP_UFFD_WP_RESOLVE."""
+    for address in _present(vma, vma.vm_start, vma.vm_end):
+        vma.vm_mm.ptes[address].uffd_wp = False
+    drop_markers(vma)
+
+
 def can_madv_lru_vma(vma: Vma) -> bool:
-    return not vma.vm_flags & VM_LOCKED
+    return not vma.vm_flags & (VM_LOCKED | VM_HUGETLB)
+
+
+def madvise_dontneed_free_valid_vma(vma: Vma, start: int, end: int) -> int:
+    """Return where the range ends that MADV_DONTNEED is for, or an errno."""
+    if not is_vm_hugetlb_page(vma):
+        return -EINVAL if vma.vm_flags & VM_LOCKED else end
+    if start % vma_kernel_pagesize(vma):
+        return -EINVAL
+    return end - end % vma_kernel_pagesize(vma)
 
 
 def madvise_pageout(mm: Mm, start: int, end: int) -> int:
@@ -145,7 +177,7 @@ def fork(mm: Mm) -> Mm:
             child,
             vma.vm_start,
             vma.vm_end,
-            vma.vm_flags & ~VM_LOCKED,
+            vma.vm_flags & ~(VM_LOCKED | VM_UFFD_WP),
             vma.vm_file,
             vma.vm_pgoff,
         )

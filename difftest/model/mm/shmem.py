@@ -307,6 +307,7 @@ def shmem_mfill_atomic_pte(
     dst_addr: int,
     src_addr: int,
     zeropage: bool,  # noqa: FBT001 - the kernel's parameter
+    wp_copy: bool,  # noqa: FBT001
     pagep: PageRef,
 ) -> May[int]:
     inode = dst_vma.vm_file
@@ -360,7 +361,7 @@ def shmem_mfill_atomic_pte(
             break
 
         ret = userfaultfd.mfill_atomic_install_pte(
-            dst_mm, dst_vma, dst_addr, folio, newly_allocated=True
+            dst_mm, dst_vma, dst_addr, folio, newly_allocated=True, wp_copy=wp_copy
         )
         if ret:
             label = "out_delete_from_cache"

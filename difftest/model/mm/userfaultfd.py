@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/userfaultfd.c of Linux 6.1: filling missing pages.
 
-Left out, because no workload reaches it: huge pages, hugetlb, and mappings that are registered for
-write-protection.
+Left out, because no workload reaches it: transparent huge pages, and UFFDIO_WRITEPROTECT.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from difftest.model.memory import (
 )
 from difftest.model.objects import (
     VM_SHARED,
+    VM_UFFD_WP,
     VM_WRITE,
     Mm,
     Page,
@@ -39,11 +39,13 @@ from difftest.model.objects import (
     find_vma,
     folio_put,
     folio_unlock,
+    is_vm_hugetlb_page,
     linear_page_index,
     put_page,
+    vma_kernel_pagesize,
 )
 
-from . import shmem
+from . import hugetlb, shmem
 from .mlock import lru_cache_add_inactive_or_unevictable
 from .rmap import page_add_file_rmap, page_add_new_anon_rmap
 
@@ -72,12 +74,17 @@ def mfill_atomic_install_pte(
     page: Page,
     *,
     newly_allocated: bool,
+    wp_copy: bool,
 ) -> int:
     writable = bool(dst_vma.vm_flags & VM_WRITE)
     vm_shared = dst_vma.vm_flags & VM_SHARED
     page_in_cache = page.mapping
 
     if page_in_cache and not vm_shared:
+        writable = False
+
+    # Always mark a PTE as write-protected when needed, regardless of VM_WRITE.
+    if wp_copy:
         writable = False
 
     if dst_vma.vm_file:
@@ -88,6 +95,7 @@ def mfill_atomic_install_pte(
         if offset >= max_off:
             return -EFAULT
 
+    # We allow to overwrite a pte marker.
     if dst_addr in dst_mm.ptes:
         return -EEXIST
 
@@ -100,11 +108,18 @@ def mfill_atomic_install_pte(
         lru_cache_add_inactive_or_unevictable(page, dst_vma)
 
     dst_mm.ptes[dst_addr] = Pte(page, write=writable)
+    dst_mm.ptes[dst_addr].uffd_wp = wp_copy
+    dst_mm.markers.pop(dst_addr, None)
     return 0
 
 
 def mcopy_atomic_pte(
-    dst_mm: Mm, dst_vma: Vma, dst_addr: int, src_addr: int, pagep: PageRef
+    dst_mm: Mm,
+    dst_vma: Vma,
+    dst_addr: int,
+    src_addr: int,
+    pagep: PageRef,
+    wp_copy: bool,  # noqa: FBT001 - the kernel's parameter
 ) -> May[int]:
     if not pagep.page:
         yield "alloc_page_vma"
@@ -132,7 +147,9 @@ def mcopy_atomic_pte(
         if mem_cgroup_charge(page, dst_mm):
             break
 
-        ret = mfill_atomic_install_pte(dst_mm, dst_vma, dst_addr, page, newly_allocated=True)
+        ret = mfill_atomic_install_pte(
+            dst_mm, dst_vma, dst_addr, page, newly_allocated=True, wp_copy=wp_copy
+        )
         if ret:
             break
         label = "out"
@@ -151,13 +168,18 @@ def mfill_zeropage_pte(dst_mm: Mm, dst_vma: Vma, dst_addr: int) -> int:
         max_off = -(-inode.i_size // PAGE_SIZE)
         if offset >= max_off:
             return -EFAULT
-    if dst_addr in dst_mm.ptes:
+    if dst_addr in dst_mm.ptes or dst_addr in dst_mm.markers:
         return -EEXIST
     dst_mm.ptes[dst_addr] = Pte(None, write=False)
     return 0
 
 
-def mcontinue_atomic_pte(dst_mm: Mm, dst_vma: Vma, dst_addr: int) -> May[int]:
+def mcontinue_atomic_pte(
+    dst_mm: Mm,
+    dst_vma: Vma,
+    dst_addr: int,
+    wp_copy: bool,  # noqa: FBT001 - the kernel's parameter
+) -> May[int]:
     inode = dst_vma.vm_file
     assert inode is not None  # noqa: S101 - the C code would follow a null pointer
     pgoff = linear_page_index(dst_vma, dst_addr)
@@ -169,11 +191,111 @@ def mcontinue_atomic_pte(dst_mm: Mm, dst_vma: Vma, dst_addr: int) -> May[int]:
     if isinstance(folio, int):
         return folio
 
-    ret = mfill_atomic_install_pte(dst_mm, dst_vma, dst_addr, folio, newly_allocated=False)
+    ret = mfill_atomic_install_pte(
+        dst_mm, dst_vma, dst_addr, folio, newly_allocated=False, wp_copy=wp_copy
+    )
     folio_unlock(folio)
     if ret:
         folio_put(folio)
     return ret
+
+
+def __mcopy_atomic_hugetlb(
+    dst_mm: Mm,
+    dst_vma: Vma | None,
+    dst_start: int,
+    src_start: int,
+    length: int,
+    ctx: Userfaultfd,
+    mode: int,
+    wp_copy: bool,  # noqa: FBT001 - the kernel's parameter
+) -> May[int]:
+    assert dst_vma is not None  # noqa: S101 - until it has to be looked up again
+    # There is no default zero huge page for all huge page sizes.
+    if mode == MCOPY_ATOMIC_ZEROPAGE:
+        mmap_read_unlock(dst_mm)
+        return -EINVAL
+
+    src_addr = src_start
+    dst_addr = dst_start
+    copied = 0
+    page = PageRef()  # a huge page
+    vma_hpagesize = vma_kernel_pagesize(dst_vma)
+
+    # Validate alignment based on huge page size
+    err = -EINVAL
+    label = "out_unlock"
+    aligned = not (dst_start % vma_hpagesize or length % vma_hpagesize)
+
+    while aligned:  # retry:
+        # If we had to drop mmap_lock and retry, dst_vma will be set to NULL.
+        if not dst_vma:
+            err = -ENOENT
+            dst_vma = find_dst_vma(dst_mm, dst_start, length)
+            if not dst_vma or not is_vm_hugetlb_page(dst_vma):
+                break
+
+            err = -EINVAL  # if there were pages of another size
+            if vma_hpagesize != vma_kernel_pagesize(dst_vma):
+                break
+
+        label = "out_unlock"
+        while src_addr < src_start + length:
+            BUG_ON(dst_addr >= dst_start + length)
+
+            yield "huge_pte_alloc"
+            if mode != MCOPY_ATOMIC_CONTINUE and dst_addr in dst_mm.ptes:
+                err = -EEXIST
+                break
+
+            err = yield from hugetlb.hugetlb_mcopy_atomic_pte(
+                dst_mm, dst_vma, dst_addr, src_addr, mode, page, wp_copy
+            )
+            yield "cond_resched"
+
+            if err == -ENOENT:
+                mmap_read_unlock(dst_mm)
+                BUG_ON(not page.page)
+
+                err = yield from copy_from_user(dst_mm, page, src_addr)
+                if err:
+                    err = -EFAULT
+                    label = "out"
+                    break
+                yield from mmap_read_lock(dst_mm)
+                if ctx.mmap_changing:
+                    err = -EAGAIN
+                    break
+
+                dst_vma = None
+                label = "retry"
+                break
+            else:
+                BUG_ON(page.page)  # a huge page
+
+            if not err:
+                dst_addr += vma_hpagesize
+                src_addr += vma_hpagesize
+                copied += vma_hpagesize
+
+                if dst_mm.fatal_signal_pending:
+                    err = -EINTR
+            if err:
+                break
+        if label == "retry":
+            label = "out_unlock"
+            continue
+        break
+
+    if label == "out_unlock":
+        mmap_read_unlock(dst_mm)
+    # out:
+    if page.page:  # a huge page
+        put_page(page.page)
+    BUG_ON(copied < 0)
+    BUG_ON(err > 0)
+    BUG_ON(not copied and not err)
+    return copied or err
 
 
 def mfill_atomic_pte(
@@ -183,18 +305,19 @@ def mfill_atomic_pte(
     src_addr: int,
     page: PageRef,
     mode: int,
+    wp_copy: bool,  # noqa: FBT001 - the kernel's parameter
 ) -> May[int]:
     if mode == MCOPY_ATOMIC_CONTINUE:
-        return (yield from mcontinue_atomic_pte(dst_mm, dst_vma, dst_addr))
+        return (yield from mcontinue_atomic_pte(dst_mm, dst_vma, dst_addr, wp_copy))
 
     if not dst_vma.vm_flags & VM_SHARED:
         if mode == MCOPY_ATOMIC_NORMAL:
-            err = yield from mcopy_atomic_pte(dst_mm, dst_vma, dst_addr, src_addr, page)
+            err = yield from mcopy_atomic_pte(dst_mm, dst_vma, dst_addr, src_addr, page, wp_copy)
         else:
             err = mfill_zeropage_pte(dst_mm, dst_vma, dst_addr)
     else:
         err = yield from shmem.shmem_mfill_atomic_pte(
-            dst_mm, dst_vma, dst_addr, src_addr, mode != MCOPY_ATOMIC_NORMAL, page
+            dst_mm, dst_vma, dst_addr, src_addr, mode != MCOPY_ATOMIC_NORMAL, wp_copy, page
         )
 
     return err
@@ -232,9 +355,18 @@ def __mcopy_atomic(
                 break
 
             err = -EINVAL
-            # Nothing here is registered for write-protection.
-            if mode & UFFDIO_COPY_MODE_WP:
+            # don't allow a wrprotect copy if the userfaultfd didn't register as WP.
+            wp_copy = bool(mode & UFFDIO_COPY_MODE_WP)
+            if wp_copy and not dst_vma.vm_flags & VM_UFFD_WP:
                 break
+
+            # If this is a HUGETLB vma, pass off to appropriate routine
+            if is_vm_hugetlb_page(dst_vma):
+                return (
+                    yield from __mcopy_atomic_hugetlb(
+                        dst_mm, dst_vma, dst_start, src_start, length, ctx, mcopy_mode, wp_copy
+                    )
+                )
 
             if not dst_vma.vm_file and mcopy_mode == MCOPY_ATOMIC_CONTINUE:
                 break
@@ -244,7 +376,7 @@ def __mcopy_atomic(
 
                 yield "pte_alloc"
                 err = yield from mfill_atomic_pte(
-                    dst_mm, dst_vma, dst_addr, src_addr, page, mcopy_mode
+                    dst_mm, dst_vma, dst_addr, src_addr, page, mcopy_mode, wp_copy
                 )
                 yield "cond_resched"
 
