@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
 
-from difftest.rendering import introduction, listing
+from difftest.rendering import introduction
 from difftest.ruling import own
 from difftest.verdict import Value
 
@@ -94,7 +94,7 @@ def render(result: Result, strategies: Sequence[Strategy], found: Sequence[Findi
                 (
                     strategy.name,
                     strategy.history,
-                    listing([*strategy.must_fail, *strategy.gives_up]) or "nothing",
+                    ", ".join([*strategy.must_fail, *strategy.gives_up]) or "nothing",
                     ", ".join(fails) or "nothing",
                     "everywhere" if everywhere else ", ".join(where),
                     _WORDS[agrees],

@@ -132,7 +132,7 @@ def test_controls_say_whether_what_is_known_to_be_bad_was_caught() -> None:
         "qemu:6.1": numbered(run(0, HUNG)),
     }
     counted = cells("bad", runs, ["model", "uml:6.1", "qemu:6.1"], ORACLES)
-    agreement, *found = controls([bad], counted, [])
+    agreement, *found = controls([bad], counted, [], faults=True)
     assert (agreement.name, agreement.holds) == (AGREEMENT, None)
     assert [(one.name, one.holds, one.detail) for one in found] == [
         ("bad fails content on model", True, "caught in 1 of 2 workloads"),
@@ -150,10 +150,10 @@ def test_model_and_kernel_do_not_agree_if_any_pair_differs() -> None:
         for name, some in (("x", runs), ("y", same))
         for one in conformance(name, some, ["model", "uml:6.1"], {}, texts)
     ]
-    (control,) = controls([], [], found)
+    (control,) = controls([], [], found, faults=True)
     assert control.holds is False
     assert control.detail.startswith("1 of 4 pairs of outcomes differ, the first: x, workload 1:")
-    assert controls([], [], found[1:])[0].holds is True
+    assert controls([], [], found[1:], faults=True)[0].holds is True
 
 
 def test_reached_counts_every_state_also_those_never_seen() -> None:

@@ -335,7 +335,7 @@ def test_a_run_of_another_difftest_is_named(run_directory: Path) -> None:
     db = sqlite3.connect(run_directory / FILE)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(StoreError, match="has format 99 and this difftest reads 3"):
+    with pytest.raises(StoreError, match="has format 99 and this difftest reads 4"):
         Store.open(run_directory)
 
 
