@@ -141,6 +141,20 @@ def test_controls_say_whether_what_is_known_to_be_bad_was_caught() -> None:
     ]
 
 
+def test_what_shows_only_with_faults_is_no_broken_control_without_any() -> None:
+    sly = strategy("sly", gives_up=("content",), needs_faults=True)
+    for faults, failing, holds in (
+        (False, {}, None),
+        (False, {"content": "x"}, True),
+        (True, {}, False),
+        (True, {"content": "x"}, True),
+    ):
+        counted = cells("sly", {"model": numbered(run(0, **failing))}, ["model"], ORACLES)
+        _, control = controls([sly], counted, [], faults=faults)
+        assert control.holds is holds
+    assert control.name == "sly fails content on model"
+
+
 def test_model_and_kernel_do_not_agree_if_any_pair_differs() -> None:
     runs = {"model": numbered(run(0), run(1)), "uml:6.1": numbered(run(0), run(1, CRASHED))}
     same = {"model": runs["model"], "uml:6.1": runs["model"]}
