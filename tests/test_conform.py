@@ -259,17 +259,16 @@ def test_model_and_kernel_agree_in_every_field(
     command = (*command, "--faults", faults)
     done = difftest("conform", *command, "--jobs", 1, "--output", tmp_path)
     said = f"seed {seed}:\n{done.stdout}{done.stderr}"
-    # What QEMU's guests cannot play as it is meant was not compared, which is status 2.
-    assert done.returncode == (2 if backend.startswith("qemu:") else 0), said
+    assert done.returncode == 0, said
     assert f"{backend}: 0 of " in done.stdout, said
     assert f"seed {seed}" in done.stdout
     found = session.stored(tmp_path / "0001").conformance
     assert {one.strategy for one in found} >= {*chosen, "release_page"}
     for one in found:
         assert one.differ == 0, said
-        assert all(cause.startswith(f"{Ending.UNPLAYED}: ") for cause in one.causes), said
+        assert one.unknown == 0, said
         assert one.compared > (workloads + faults) / 2
-        assert one.compared + one.unknown == workloads + faults
+        assert one.compared + sum(one.unplayed.values()) == workloads + faults
 
 
 @pytest.mark.kernel
