@@ -313,8 +313,14 @@ def _say_where(running: session.Session, result: Result, *, interrupted: bool) -
 
 @cli.command("history")
 @_backend
-@_workloads
-@_faults
+@click.option(
+    "--workloads", type=click.IntRange(min=1), default=1000, show_default=True,
+    help="How many random workloads each strategy meets on each backend.",
+)  # fmt: skip
+@click.option(
+    "--faults", type=click.IntRange(min=0), default=500, show_default=True,
+    help="How many workloads with faults besides.",
+)  # fmt: skip
 @_seed
 @_jobs
 @_output
