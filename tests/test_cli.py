@@ -360,7 +360,7 @@ def test_a_patch_file_alone_is_compared_on_the_kernel(tmp_path: Path) -> None:
     source = ROOT / "strategies" / "release_page" / "kernel-6.1.patch"
     patch.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     done = difftest(
-        "run", "--patch", patch, "--strategy", "unpatched", "--workloads", 100,
+        "run", "--patch", patch, "--strategy", "unpatched", "--workloads", 1500,
         "--faults", 0, "--output", tmp_path / "runs",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -126,7 +126,7 @@ def test_backends_that_missed_the_same_share_a_sentence() -> None:
         "Not judged on model and uml:6.1: the kernel crashed (unpatched, unacct_before_return).",
         "Never reached on model and uml:6.1: charge_failed_on_retry.",
     ]
-    assert said[2].startswith("On model and uml:6.1 0 of 54 operations reached; not reached: copy")
+    assert said[2].startswith("On model and uml:6.1 0 of 60 operations reached; not reached: copy")
 
 
 def test_of_many_checks_that_do_not_hold_the_worst_are_told() -> None:

@@ -208,7 +208,7 @@ class Player:
             left, held, committed = system.destroy()
         except KernelBug as bug:
             return Outcome(Ending.CRASHED, self.trace, bug.title, hits=self._hits())
-        except (AttributeError, AssertionError) as error:
+        except (AttributeError, AssertionError, KeyError) as error:
             if not _follows_null(error):
                 raise
             return Outcome(Ending.CRASHED, self.trace, NULL_POINTER, hits=self._hits())
@@ -345,10 +345,11 @@ _KERNEL = ("difftest_model_", "difftest.model.objects", "difftest.model.memory")
 """Modules that stand for kernel code; what goes wrong in another one is a bug of the rig."""
 
 
-def _follows_null(error: AttributeError | AssertionError) -> bool:
+def _follows_null(error: AttributeError | AssertionError | KeyError) -> bool:
     """Say whether the model's code did what is a null pointer followed in C.
 
-    That is None where an object is due; where C would go on, the model asserts that it is not.
+    That is None where an object is due, or no page-table entry or cached page where one is read;
+    where C would go on, the model asserts that it is not.
     """
     end: TracebackType | None = error.__traceback__
     while end and end.tb_next:
@@ -356,7 +357,8 @@ def _follows_null(error: AttributeError | AssertionError) -> bool:
     module = end.tb_frame.f_globals.get("__name__", "") if end else ""
     if not module.startswith(_KERNEL):
         return False
-    return isinstance(error, AssertionError) or str(error).startswith("'NoneType' object")
+    missing = isinstance(error, AssertionError | KeyError)
+    return missing or str(error).startswith("'NoneType' object")
 
 
 def _content(pte: Pte | None) -> int | None:
