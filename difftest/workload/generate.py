@@ -18,9 +18,11 @@ from difftest.workload.ops import (
     OPS,
     Begin,
     Copy,
+    CopyWp,
     Fill,
     Op,
     Pageout,
+    RegisterWp,
     Resume,
     Shape,
     Swapon,
@@ -49,7 +51,7 @@ _COMMON_PAGES = 6
 _COMMON_BLOCKS = 8
 
 # The layout: a head, then a place for each operation, with a place in it for each window.
-_HEAD_BYTES = 40
+_HEAD_BYTES = 48
 _ACTION_BYTES = 1 + OP_BYTES
 _WINDOW_BYTES = _MAX_ACTIONS * _ACTION_BYTES + 2
 _STEP_BYTES = 2 + OP_BYTES + _MAX_WINDOWS * _WINDOW_BYTES
@@ -63,9 +65,10 @@ def _kinds(theme: Theme | None, *, window: bool) -> tuple[type[Op], ...]:
     about = {None: 1, theme: _OF_THEME if theme else 1}
     if theme is Theme.HUGE:
         about[Theme.PROTECT] = 1
-    return tuple(
-        op for op, weight in weights.items() for _ in range(weight * about.get(op.theme, 0))
-    )
+    kinds = (op for op, weight in weights.items() for _ in range(weight * about.get(op.theme, 0)))
+    # Where something is protected, mostly that is what is copied to.
+    protecting = theme is Theme.PROTECT and not window
+    return (*kinds, *(CopyWp for _ in range(Copy.weight if protecting else 0)))
 
 
 @cache
@@ -152,6 +155,12 @@ def _with_huge(choose: Choices, maps: tuple[Map, ...]) -> tuple[Map, ...]:
     return (*maps[:number], huge, *maps[number + 1 :])
 
 
+def _protected(choose: Choices, shape: Shape) -> list[Op]:
+    """Something protected to begin with: what is drawn seldom comes to that by itself."""
+    number = choose.below(len(shape.maps))
+    return [RegisterWp(number), CopyWp(number, 0, choose.between(1, 2))]
+
+
 def decode(piece: bytes) -> Workload:
     """Return the workload that a piece of _BYTES bytes stands for."""
     choose = Choices(piece)
@@ -167,7 +176,7 @@ def decode(piece: bytes) -> Workload:
     if theme is Theme.HUGE:
         maps = _with_huge(head, maps)
     shape = Shape(blocks, files + memfds, maps, theme=theme)
-    steps: list[Op] = []
+    steps: list[Op] = _protected(head, shape) if theme is Theme.PROTECT else []
     for number in range(_MAX_OPS):
         needed = number == _MAX_OPS - 1 and not steps
         step = _step(choose.part(_STEP_BYTES), shape, needed=needed)
