@@ -50,7 +50,8 @@ class Mapping:
     `present` are the pages with a page-table entry, `doubtful` those that may have one: their
     entry may have been taken away, and no document says whether. `reclaimed` are private pages
     that were to be reclaimed since they were filled. `protected` are those that were filled for
-    write-protection while it is on. `scarce`: nobody has reserved its huge pages.
+    write-protection while it is on, `unsure` those that could not be written anyway, and that a
+    kernel may not protect. `scarce`: nobody has reserved its huge pages.
     """
 
     book: Book | None
@@ -62,11 +63,13 @@ class Mapping:
     doubtful: set[int] = field(default_factory=set)
     reclaimed: set[int] = field(default_factory=set)
     protected: set[int] = field(default_factory=set)
+    unsure: set[int] = field(default_factory=set)
     size: int = PAGE_SIZE
     scarce: bool = False
     mapped: bool = True
     registered: bool = True
     protects: bool = False
+    writable: bool = True
     locked: bool = False
     moved: bool = False
 
@@ -95,10 +98,11 @@ class Mapping:
         self.doubtful.discard(page)
         self.present.add(page)
         self.reclaimed.discard(page)
-        if protect:
-            self.protected.add(page)
-        else:
-            self.protected.discard(page)
+        for pages, holds in (
+            (self.protected, protect),
+            (self.unsure, protect and not self.writable),
+        ):
+            (pages.add if holds else pages.discard)(page)
 
     def unregister(self) -> None:
         """Watch it no more: what was protected is not, either."""
@@ -603,7 +607,9 @@ class Ledger:
                 self._apply_to_file(at, op, step)
             case ops.Overcommit():
                 self._limit = self._committed() + op.leave
-            case ops.Fork() | ops.Mprotect() | ops.Resume() | ops.Swapon() | ops.FillHugetlb():
+            case ops.Mprotect():
+                self.maps[op.map].writable = bool(op.write)
+            case ops.Fork() | ops.Resume() | ops.Swapon() | ops.FillHugetlb():
                 pass
             case ops.MunmapSource() | ops.CloseSource() | ops.KillCopier():
                 self._apply_to_copy(op)
