@@ -19,6 +19,11 @@ from difftest.workload.workload import Kind, Map, Workload, tag_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+
+class UntoldError(LookupError):
+    """An outcome leaves open what happened: nobody can judge it."""
+
+
 MIXTURE = -1
 """The tag of a page that was copied from two pages of different tags."""
 
@@ -263,7 +268,7 @@ class Flight:
         """Return the page that it comes to for the second time.
 
         That is where it stopped; but it comes again, and does not stop, where nobody fills the
-        source. Raises LookupError if it cannot be told which one.
+        source. Raises UntoldError if it cannot be told which one.
         """
         pages = [self.page] if self.page == self.stopped_at else []
         for page in range(self.page + len(pages), self.op.pages):
@@ -271,7 +276,7 @@ class Flight:
             if any(source in self.zeros and source not in seen for source in self.needed_for(page)):
                 pages.append(page)
         if len(pages) != 1:
-            raise LookupError(f"step {self.at}: which page a callee kept cannot be told")
+            raise UntoldError("which page a callee kept cannot be told")
         return pages[0]
 
     def at_risk(self, page: int) -> bool:
