@@ -19,6 +19,11 @@ from difftest.workload.workload import Kind, Map, Workload, tag_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+
+class UntoldError(LookupError):
+    """An outcome leaves open what happened: nobody can judge it."""
+
+
 MIXTURE = -1
 """The tag of a page that was copied from two pages of different tags."""
 
@@ -50,7 +55,8 @@ class Mapping:
     `present` are the pages with a page-table entry, `doubtful` those that may have one: their
     entry may have been taken away, and no document says whether. `reclaimed` are private pages
     that were to be reclaimed since they were filled. `protected` are those that were filled for
-    write-protection while it is on. `scarce`: nobody has reserved its huge pages.
+    write-protection while it is on, `unsure` those that could not be written anyway, and that a
+    kernel may not protect. `scarce`: nobody has reserved its huge pages.
     """
 
     book: Book | None
@@ -62,11 +68,13 @@ class Mapping:
     doubtful: set[int] = field(default_factory=set)
     reclaimed: set[int] = field(default_factory=set)
     protected: set[int] = field(default_factory=set)
+    unsure: set[int] = field(default_factory=set)
     size: int = PAGE_SIZE
     scarce: bool = False
     mapped: bool = True
     registered: bool = True
     protects: bool = False
+    writable: bool = True
     locked: bool = False
     moved: bool = False
 
@@ -95,10 +103,11 @@ class Mapping:
         self.doubtful.discard(page)
         self.present.add(page)
         self.reclaimed.discard(page)
-        if protect:
-            self.protected.add(page)
-        else:
-            self.protected.discard(page)
+        for pages, holds in (
+            (self.protected, protect),
+            (self.unsure, protect and not self.writable),
+        ):
+            (pages.add if holds else pages.discard)(page)
 
     def unregister(self) -> None:
         """Watch it no more: what was protected is not, either."""
@@ -259,7 +268,7 @@ class Flight:
         """Return the page that it comes to for the second time.
 
         That is where it stopped; but it comes again, and does not stop, where nobody fills the
-        source. Raises LookupError if it cannot be told which one.
+        source. Raises UntoldError if it cannot be told which one.
         """
         pages = [self.page] if self.page == self.stopped_at else []
         for page in range(self.page + len(pages), self.op.pages):
@@ -267,7 +276,7 @@ class Flight:
             if any(source in self.zeros and source not in seen for source in self.needed_for(page)):
                 pages.append(page)
         if len(pages) != 1:
-            raise LookupError(f"step {self.at}: which page a callee kept cannot be told")
+            raise UntoldError("which page a callee kept cannot be told")
         return pages[0]
 
     def at_risk(self, page: int) -> bool:
@@ -603,7 +612,9 @@ class Ledger:
                 self._apply_to_file(at, op, step)
             case ops.Overcommit():
                 self._limit = self._committed() + op.leave
-            case ops.Fork() | ops.Mprotect() | ops.Resume() | ops.Swapon() | ops.FillHugetlb():
+            case ops.Mprotect():
+                self.maps[op.map].writable = bool(op.write)
+            case ops.Fork() | ops.Resume() | ops.Swapon() | ops.FillHugetlb():
                 pass
             case ops.MunmapSource() | ops.CloseSource() | ops.KillCopier():
                 self._apply_to_copy(op)

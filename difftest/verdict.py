@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from difftest.guarding import stopped
+from difftest.ledger import UntoldError
 from difftest.outcome import Record
 from difftest.strategy import BASELINE
 
@@ -122,6 +123,8 @@ def judge_safely(
         if isinstance(oracle, Pairwise):
             return _compared(oracle, workload, outcome, baseline)
         return oracle.judge(workload, outcome)
+    except UntoldError as error:
+        return unknown(str(error))
     except Exception as error:  # noqa: BLE001 - an oracle is anybody's code
         return unknown(f"oracle {oracle.name} raised {type(error).__name__}: {error}")
 

@@ -127,7 +127,7 @@ def _filled_some(step: Step, count: int, pages: int, last: Attempt) -> str:
 
 def _protection(mapping: Mapping, seen: str) -> str:
     """Judge which pages are write-protected: "1" in `seen`."""
-    for page in mapping.present if seen else ():
+    for page in mapping.present - mapping.unsure if seen else ():
         if (page in mapping.protected) != (seen[page] == "1"):
             wrongly = "not" if page in mapping.protected else "for no reason"
             return f"page {page} is {wrongly} write-protected"

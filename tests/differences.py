@@ -141,6 +141,14 @@ DIFFERENCES = (
         guest="qemu",
     ),
     Difference(
+        "5.10 protects no page that cannot be written anyway",
+        "mount blocks=4\nfile pages=1\nmap_anonymous pages=2\nregister_wp map=0\n"
+        "mprotect map=0 write=0\ncopy_wp map=0 page=0 pages=1\n",
+        state("protected"),
+        {"5.10": ("00",), "6.1": ("10",), "6.12": ("10",)},
+        guest="qemu",
+    ),
+    Difference(
         "5.10 protects anonymous memory alone",
         f"{FILE}register_wp map=0\n",
         step("0"),

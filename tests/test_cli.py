@@ -293,7 +293,7 @@ def test_a_reader_that_goes_away_gets_no_traceback() -> None:
 def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
     """What the README promises, smaller: both backends, one table, one decision, replays."""
     done = difftest(
-        "run", "--workloads", 500, "--faults", 500, "--format", "json",
+        "run", "--workloads", 1500, "--faults", 500, "--format", "json",
         "--output", tmp_path / "runs",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

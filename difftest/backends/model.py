@@ -357,8 +357,9 @@ def _follows_null(error: AttributeError | AssertionError | KeyError) -> bool:
     module = end.tb_frame.f_globals.get("__name__", "") if end else ""
     if not module.startswith(_KERNEL):
         return False
-    missing = isinstance(error, AssertionError | KeyError)
-    return missing or str(error).startswith("'NoneType' object")
+    if isinstance(error, KeyError):
+        return bool(error.args) and isinstance(error.args[0], int)  # an address, or an index
+    return isinstance(error, AssertionError) or str(error).startswith("'NoneType' object")
 
 
 def _content(pte: Pte | None) -> int | None:

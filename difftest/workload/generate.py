@@ -19,12 +19,14 @@ from difftest.workload.ops import (
     Begin,
     Continue,
     Copy,
+    CopyWp,
     Fill,
     Free,
     Mlock,
     Op,
     Pageout,
     Punch,
+    RegisterWp,
     Remap,
     Resume,
     Shape,
@@ -70,9 +72,10 @@ def _kinds(theme: Theme | None, *, window: bool) -> tuple[type[Op], ...]:
     about = {None: 1, theme: _OF_THEME if theme else 1}
     if theme is Theme.HUGE:
         about[Theme.PROTECT] = 1
-    return tuple(
-        op for op, weight in weights.items() for _ in range(weight * about.get(op.theme, 0))
-    )
+    kinds = (op for op, weight in weights.items() for _ in range(weight * about.get(op.theme, 0)))
+    # Where something is protected, mostly that is what is copied to.
+    protecting = theme is Theme.PROTECT and not window
+    return (*kinds, *(CopyWp for _ in range(Copy.weight if protecting else 0)))
 
 
 @cache
@@ -200,6 +203,12 @@ def _with_huge(choose: Choices, maps: tuple[Map, ...]) -> tuple[Map, ...]:
     return (*maps[:number], huge, *maps[number + 1 :])
 
 
+def _protected(choose: Choices, shape: Shape) -> list[Op]:
+    """Something protected to begin with: what is drawn seldom comes to that by itself."""
+    number = choose.below(len(shape.maps))
+    return [RegisterWp(number), CopyWp(number, 0, choose.between(1, 2))]
+
+
 def decode(piece: bytes) -> Workload:
     """Return the workload that a piece of BYTES bytes stands for."""
     choose = Choices(piece)
@@ -216,7 +225,7 @@ def decode(piece: bytes) -> Workload:
         maps = _with_huge(head, maps)
     tail = head.pick(_TAILS)
     shape = Shape(blocks, files + memfds, maps, theme=theme)
-    steps: list[Op] = []
+    steps: list[Op] = _protected(head, shape) if theme is Theme.PROTECT else []
     for number in range(_MAX_OPS):
         needed = number == _MAX_OPS - 1 and not steps
         step = _step(choose.part(_STEP_BYTES), shape, needed=needed)

@@ -501,6 +501,7 @@ class FillHugetlb(Op):
 
     name = "fill_hugetlb"
     weight = 2
+    weight_in_window = 3
     theme = Theme.HUGE
 
     leave: int

@@ -30,8 +30,13 @@ def patched(*lines: str) -> Strategy:
 
 @pytest.mark.parametrize(
     "line",
-    ["put_page(None)", "pagep.page = None; pagep.page.lru = True", "assert not pagep.page"],
-    ids=["read", "written", "asserted"],
+    [
+        "put_page(None)",
+        "pagep.page = None; pagep.page.lru = True",
+        "assert not pagep.page",
+        "put_page(dst_mm.ptes[0].page)",
+    ],
+    ids=["read", "written", "asserted", "no entry"],
 )
 def test_a_null_pointer_that_is_followed_is_a_crash(line: str) -> None:
     (outcome,) = outcomes(MODEL, patched(line), [CRASH])
@@ -40,7 +45,7 @@ def test_a_null_pointer_that_is_followed_is_a_crash(line: str) -> None:
     assert outcome.state is None
 
 
-@pytest.mark.parametrize("line", ["nobody()", "int('x')", "inode.nothing", "raise KeyError"])
+@pytest.mark.parametrize("line", ["nobody()", "int('x')", "inode.nothing", "{}['x']"])
 def test_what_no_kernel_code_does_is_no_crash(line: str) -> None:
     with (
         pytest.raises(RigError, match="backend model raised "),

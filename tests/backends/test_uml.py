@@ -212,7 +212,7 @@ def test_ctrl_c_ends_guests_and_workers_and_leaves_no_files(tmp_path: Path) -> N
     """A run on kernels with two workers is interrupted; then it goes on and comes to its end."""
     command = [
         sys.executable, "-m", "difftest", "run", "--backend", "uml:6.1", "--workloads", "1000",
-        "--strategy", "unpatched", "--strategy", "release_page",
+        "--strategy", "unpatched", "--strategy", "release_page", "--faults", "0",
         "--jobs", "2", "--output", str(tmp_path / "runs"),
     ]  # fmt: skip
     environment = os.environ | {"TMPDIR": str(tmp_path)}

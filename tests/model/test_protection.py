@@ -85,6 +85,12 @@ def test_others_leave_it(op: str, series: str) -> None:
     assert state(series, f"{ANONYMOUS}{PROTECTED}{op}\n").protected == ("110",)
 
 
+@any_series
+def test_a_page_in_swap_stays_protected(series: str) -> None:
+    seen = state(series, f"{ANONYMOUS}swapon\n{PROTECTED}pageout map=0 page=0 pages=3\n")
+    assert (seen.swapped, seen.protected) == (2, ("110",))
+
+
 @later_series
 @pytest.mark.parametrize(
     "op",

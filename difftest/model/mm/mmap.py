@@ -155,8 +155,11 @@ def _shrink_page(page: Page, vma: Vma, address: int) -> None:
     if not page.mapping:
         # Without swap anonymous memory has nowhere to go.
         if memory.total_swap_pages:
+            uffd_wp = vma.vm_mm.ptes[address].uffd_wp
             zap_pte(vma, address)
-            vma.vm_mm.ptes[address] = Pte(None, write=False, swap=SwpEntry(page.content))
+            vma.vm_mm.markers.pop(address, None)
+            swap = SwpEntry(page.content)
+            vma.vm_mm.ptes[address] = Pte(None, write=False, swap=swap, uffd_wp=uffd_wp)
         return
     get_page(page)
     zap_pte(vma, address)
