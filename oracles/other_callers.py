@@ -9,6 +9,7 @@ from difftest.ledger import Attempt, Filling, follow
 from difftest.outcome import Ending
 from difftest.verdict import Value, Verdict, fail
 from difftest.workload import ops
+from difftest.workload.limits import PAGE_SIZE
 
 if TYPE_CHECKING:
     from difftest.ledger import Ledger, Mapping
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 class OtherCallers:
     """Asks whether the other users of the retry loop can crash the kernel, each by itself.
 
-    Copies to private mappings of files, to anonymous and to shared anonymous memory, that stopped
-    and were tried again; zeropage and continue with no block left. What a copy goes into is what
-    is mapped there when it comes back. A crash counts for what was in progress then; one that comes
-    to light later counts for nobody here (`no_kernel_bug` has it).
+    Copies to private mappings of files, to anonymous, shared anonymous and hugetlb memory, that
+    stopped and were tried again; zeropage and continue with no block left. What a copy goes into is
+    what is mapped there when it comes back. A crash counts for what was in progress then; one that
+    comes to light later counts for nobody here (`no_kernel_bug` has it).
 
     Reached if one of them was: results count each kind.
     """
@@ -53,6 +54,8 @@ def _kind(ledger: Ledger, op: Filling, mapping: Mapping) -> str:
         return op.name
     if not isinstance(op, ops.Copying):
         return ""
+    if mapping.size != PAGE_SIZE:
+        return "hugetlb copy"
     if not mapping.shared:
         return "private copy" if mapping.book else "anonymous copy"
     of_file = any(mapping.book is book for book in ledger.files)

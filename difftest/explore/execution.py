@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from difftest.model.kernel import Fault, KernelBug, Wait
 from difftest.model.system import System
 from difftest.workload.ops import Copy
-from difftest.workload.workload import tag_of
+from difftest.workload.workload import Kind, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,9 @@ class Execution:
         for pages in scenario.memfds:
             system.create(pages, memfd=True)
         for one in scenario.maps:
+            if one.kind.huge:
+                system.mmap_hugetlb(one.pages, reserve=one.kind is Kind.HUGETLB)
+                continue
             file = one.file if one.kind.of_file else None
             system.mmap(file, one.offset, one.pages, shared=one.kind.shared)
         starts: list[list[Start]] = [[] for _ in scenario.threads]

@@ -203,6 +203,7 @@ class _Heap:
         """The pages count where they are referred to."""
         self.shared.append(value.pages)
         self.out += (value.vm_committed_as, value.commit_limit, value.total_swap_pages)
+        self.out.append(self.refer(value.hstate))
 
     def wait(self, value: Wait) -> None:
         self.out.append(value.name)

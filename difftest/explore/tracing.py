@@ -139,6 +139,7 @@ _SHARED = (
     objects.Pte,
     objects.Userfaultfd,
     objects.Vma,
+    objects.Hstate,
     objects.Memory,
     objects.Mm,
     Area,
@@ -172,6 +173,7 @@ def set_up_objects(system: System) -> list[Any]:
     """Return the objects that a system has before any thread runs, in the order of their names."""
     inodes = [*system.files, system.filler]
     found = [system, system.sb, system.shm_mnt, system.mm, system.mm.memory]
+    found += [system.mm.memory.hstate]
     found += inodes
     found += [inode.i_mapping for inode in inodes]
     for vma in system.mm.vmas:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +40,8 @@ MAPS = (
     "map file=0 offset=1 pages=1",
     "map_private file=0 offset=0 pages=1",
     "map_anonymous pages=1",
+    "map_hugetlb pages=1",
+    "map_hugetlb_noreserve pages=1",
 )
 OPS = (
     "copy map=0 page=0 source=M",
@@ -61,12 +64,16 @@ OPS = (
     "remap map=0 file=0 offset=1",
     "remap_private map=0 file=0 offset=0",
     "remap_anonymous map=1",
+    "remap_hugetlb map=0 pages=1",
+    "fill_hugetlb leave=0",
+    "fill_hugetlb leave=1",
     "mremap map=0",
     "mprotect map=0 write=0",
     "mlock map=1",
     "pageout map=0 page=0 pages=1",
     "unregister map=0",
     "register map=0",
+    "register_wp map=1",
     "remove_begin map=0 page=0 pages=1",
     "remove_end",
     "fork",
@@ -80,7 +87,9 @@ def code_of(name: str, series: str = "6.1") -> Code:
     return load(ModelBackend(series).patches(facts.chain(KNOWN[name], KNOWN)))
 
 
-def scenario(*threads: tuple[str, ...], blocks: int = 1, maps: tuple[str, ...] = MAPS) -> Scenario:
+def scenario(
+    *threads: tuple[str, ...], blocks: int = 1, maps: tuple[str, ...] = MAPS[:4]
+) -> Scenario:
     lines = [f"mount blocks={blocks}", "file pages=2", *maps]
     for thread in threads:
         lines += ["thread", *(f"  {op}" for op in thread)]
@@ -108,10 +117,12 @@ def summary(execution: Execution) -> object:
     if execution.crash:
         return execution.crash
     system = execution.system
+    pool = system.mm.memory.hstate
     return (
         tuple(thread.results for thread in execution.threads),
         system.sb.used_blocks,
         system.mm.memory.vm_committed_as,
+        (pool.nr_huge_pages, pool.free_huge_pages, pool.resv_huge_pages),
         tuple(
             (inode.i_size, inode.i_blocks, tuple(sorted(
                 (at, (page.content, page.refcount, page.dirty, page.lru, page.mlock_count)
@@ -205,6 +216,24 @@ def test_the_bug_is_found_in_the_race_and_the_fix_has_none() -> None:
     (found,) = Search(SCENARIOS["race"], code_of("unpatched"), Bounds()).run().found
     assert found.violation == (BUG, "BUG at mm/userfaultfd.c mcopy_atomic")
     assert not Search(SCENARIOS["race"], code_of("release_page"), Bounds()).run().found
+
+
+def test_two_copies_to_one_huge_page_have_either_winner() -> None:
+    copies = (("copy map=0 page=0 source=M",), ("copy map=0 page=0 source=M",))
+    scene = scenario(*copies, maps=("map_hugetlb pages=1",))
+    for series in ("5.10", "6.1", "6.12"):
+        seen, violated, found = ends(scene, code_of("release_page", series), Bounds())
+        assert found.complete
+        assert not violated
+        won = {tuple(ret for ((ret, _),) in one[0]) for one in seen}  # type: ignore[index]
+        assert won == {(0, -errno.EEXIST), (-errno.EEXIST, 0)}
+
+
+@pytest.mark.parametrize("bounds", [UNREDUCED, Bounds()], ids=["unreduced", "reduced"])
+def test_who_comes_first_to_the_pool_of_huge_pages_matters(bounds: Bounds) -> None:
+    scene = scenario(("fill_hugetlb leave=0",), ("remap_hugetlb map=0 pages=1",))
+    seen, _, _ = ends(scene, code_of("unpatched"), bounds)
+    assert {one[0][1] for one in seen} == {((0, None),), ((-errno.ENOMEM, None),)}  # type: ignore[index]
 
 
 def test_a_search_that_is_cut_off_says_so() -> None:

@@ -63,6 +63,11 @@ def test_states_that_differ_in_one_field_have_different_fingerprints() -> None:
         assert one.digest() == other.digest()
         setattr(other.execution.system.sb, change, 7)
         assert one.digest() != other.digest()
+    for change in ("nr_huge_pages", "free_huge_pages", "resv_huge_pages", "temporary"):
+        one, other = Play(), Play()
+        pool = other.execution.system.mm.memory.hstate
+        setattr(pool, change, getattr(pool, change) + 7)
+        assert one.digest() != other.digest()
 
 
 def test_a_page_that_nobody_refers_to_counts_while_it_is_held() -> None:

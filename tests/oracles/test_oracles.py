@@ -250,6 +250,8 @@ def test_contract_finds_a_page_filled_where_it_must_not_be() -> None:
         ("map_private file=0 offset=0 pages=1", "", "private copy"),
         ("map_anonymous pages=1", "", "anonymous copy"),
         ("map_shared_anonymous pages=1", "", "shared anonymous copy"),
+        ("map_hugetlb pages=1", "", "hugetlb copy"),
+        ("map_shared_anonymous pages=1", "remap_hugetlb map=0 pages=1", "hugetlb copy"),
         ("map file=0 offset=0 pages=1", "", ""),
         ("map file=0 offset=0 pages=1", "remap_anonymous map=0", "anonymous copy"),
         ("map_anonymous pages=1", "remap map=0 file=0 offset=0", ""),

@@ -63,7 +63,8 @@ def region_chg(resv_map: dict[int, bool], pages: Iterable[int]) -> int:
 def region_add(resv_map: dict[int, bool], pages: Iterable[int]) -> int:
     """Add pages to a map of reservations; return how many it did not have."""
     before = len(resv_map)
-    resv_map.update(dict.fromkeys(pages, True))
+    for page in pages:
+        resv_map[page] = True
     return len(resv_map) - before
 
 
