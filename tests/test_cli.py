@@ -306,7 +306,8 @@ def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
     fails = {
         (cell["strategy"], cell["backend"], cell["oracle"])
         for cell in result["cells"]
-        if cell["fail"] and cell["oracle"] not in result["ranking"] + result["informational"]
+        if cell["fail"] > cell["shared"]
+        and cell["oracle"] not in result["ranking"] + result["informational"]
     }
     # Memory that stays committed may also fail a write that should succeed, and what was dropped
     # leave room for one that should fail: that is rare.
@@ -320,6 +321,14 @@ def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
             ("install_pte_v4", "progress"),
             ("never_dirty", "contract"),
             ("never_dirty", "block_accounting"),
+            ("install_pte_v5", "block_accounting"),
+            ("install_pte_v5", "content"),
+            ("install_pte_v5", "contract"),
+            ("install_pte_v5", "progress"),
+            # A copy to shared anonymous memory crashes as well, where memory is short.
+            ("unpatched", "other_callers"),
+            ("unacct_before_return", "other_callers"),
+            ("release_page_v1", "other_callers"),
         )
     }
     assert fails - rare == {
@@ -327,13 +336,13 @@ def test_the_main_job_on_a_real_kernel(tmp_path: Path) -> None:
         for backend in ("model", "uml:6.1")
         for strategy, oracle in (
             ("unpatched", "no_kernel_bug"),
-            ("remove_bug_on", "guard"),
             ("naive_hold", "block_accounting"),
             ("naive_hold", "committed"),
             ("unacct_before_return", "no_kernel_bug"),
             ("release_page_v1", "no_kernel_bug"),
             ("install_pte_v4", "block_accounting"),
             ("install_pte_v4", "committed"),
+            ("install_pte_v5", "stale_cache"),
             ("never_dirty", "dirty"),
         )
     }
