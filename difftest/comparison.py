@@ -212,7 +212,9 @@ def controls(
             _caught(cell, blind=strategy.needs_faults and not faults)
             for oracle in (*strategy.must_fail, *strategy.gives_up)
             for cell in cells
-            if (cell.strategy, cell.oracle) == (strategy.name, oracle) and not cell.unseen
+            if (cell.strategy, cell.oracle) == (strategy.name, oracle)
+            # What only ranks need not be seen everywhere; what is wrong has to be.
+            and (oracle in strategy.must_fail or not cell.unseen)
         ]
     return found
 
