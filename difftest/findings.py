@@ -16,7 +16,7 @@ from difftest.outcome import Outcome, Record
 from difftest.rendering import disagreement_file, listing, origin, witness_file
 from difftest.shrinking import smallest
 from difftest.strategy import BASELINE
-from difftest.verdict import Pairwise, Value, judge_safely
+from difftest.verdict import Value, compares, judge_safely
 from difftest.workload import codec
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
         ]
 
         below: list[Runner] = []
-        if isinstance(oracle, Pairwise):
+        if compares(oracle):
             chain = facts.chain(known[BASELINE], known)
             below = [
                 stack.enter_context(running(plugins.backend(name), chain))

@@ -12,7 +12,7 @@ from difftest.backends import running
 from difftest.conformance import disagreements
 from difftest.strategy import BASELINE
 from difftest.timeline import GOES_ON, Event, timeline
-from difftest.verdict import Pairwise, Traits, Value, Verdict, judge_safely
+from difftest.verdict import Traits, Value, Verdict, compares, judge_safely
 from difftest.workload.codec import SETUP, to_text
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def baseline_of(
 ) -> Outcome | None:
     """Return what the baseline does, if somebody is to compare with it."""
     below = plugins.strategies.get(BASELINE)
-    if not below or not any(isinstance(one, Pairwise) for one in oracles):
+    if not below or not any(compares(one) for one in oracles):
         return None
     return replay(plugins, workload, below, backend, ()).outcome
 

@@ -86,9 +86,15 @@ PLAINER = {
 }
 
 
+_FIELDS = {
+    op: tuple(field.name for field in dataclasses.fields(op) if field.name != "actions")
+    for op in OPS
+}
+
+
 def fields_of(op: type[Op]) -> tuple[str, ...]:
     """Return the words of an operation's text form."""
-    return tuple(field.name for field in dataclasses.fields(op) if field.name != "actions")
+    return _FIELDS[op]
 
 
 def to_text(workload: Workload) -> str:
@@ -139,6 +145,10 @@ def from_text(text: str, source: str = "workload") -> Workload:
     Empty lines and lines that begin with # are skipped. Raises UsageError, which names the line.
     """
     return Reader(source).read(text.splitlines())
+
+
+def _usage(name: str, fields: tuple[str, ...]) -> str:
+    return " ".join([name, *(f"{field}=…" for field in fields)])
 
 
 class Reader:
@@ -228,15 +238,13 @@ class Reader:
             self.windows = []
 
     def _values(self, name: str, words: list[str], fields: tuple[str, ...]) -> list[str]:
-        usage = " ".join([name, *(f"{field}=…" for field in fields)])
         pairs = [word.partition("=") for word in words]
         if tuple(pair[0] for pair in pairs) != fields:
-            self.wrong(f"expected `{usage}`")
-        values = [pair[2] for pair in pairs]
-        for field, value in zip(fields, values, strict=True):
+            self.wrong(f"expected `{_usage(name, fields)}`")
+        for field, _, value in pairs:
             if field not in _WORDS and not value.isdecimal():
-                self.wrong(f"{field} must be a number in `{usage}`")
-        return values
+                self.wrong(f"{field} must be a number in `{_usage(name, fields)}`")
+        return [pair[2] for pair in pairs]
 
     def set_up(self, name: str, words: list[str]) -> None:
         if self.steps:
