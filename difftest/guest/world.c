@@ -530,7 +530,6 @@ long world_destroy(void)
 	MUST("umount /m", 0, SYS_umount2, (long)"/m", 0);
 	swap_off();
 	commit_look();
-	commit_look();
 	held = pages_held();
 	dead = thread_died();
 	/*
