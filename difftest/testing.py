@@ -6,11 +6,13 @@ pytest loads this wherever difftest is installed, so it imports the rest only wh
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from difftest.backends import Backend
@@ -44,6 +46,65 @@ class Judges(Protocol):
 
 class Compares(Protocol):
     def __call__(self, *strategies: str, workloads: int = 20, seed: int = 1) -> Result: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("difftest", "difftest: campaigns as tests")
+    group.addoption(
+        "--difftest",
+        action="store_true",
+        help="Run a campaign: a test for each strategy, backend and shard of workloads, besides "
+        "the tests of the files that are named, if any are.",
+    )
+    for name, many in (("strategy", "strategies"), ("backend", "backends")):
+        group.addoption(
+            f"--difftest-{name}",
+            dest=f"difftest_{many}",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"A {name} (repeatable; default: as `difftest run`).",
+        )
+    for name, default, least, what in (
+        ("workloads", 2000, 1, "How many random workloads"),
+        ("faults", 1000, 0, "How many workloads with faults besides"),
+        ("seed", 1, 0, "Which workloads: the same as `difftest run` draws for it"),
+    ):
+        group.addoption(
+            f"--difftest-{name}",
+            type=_number(least),
+            default=default,
+            metavar="N",
+            help=f"{what} (default: {default}).",
+        )
+
+
+def _number(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if text.isdecimal() and int(text) >= least:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least {least}")
+
+    return number
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("difftest"):
+        return
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = []
+    from difftest import items  # noqa: PLC0415
+
+    items.watch(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    if session.config.getoption("difftest"):
+        from difftest import items as campaign  # noqa: PLC0415
+
+        campaign.add(session, items)
 
 
 @pytest.fixture(scope="session")
