@@ -63,7 +63,8 @@ def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedPro
             env=environment,
             input=patch,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     except FileNotFoundError as error:
@@ -73,17 +74,28 @@ def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedPro
 def _why(patch: str, tree: Path, stderr: str) -> str:
     """Say which hunks of which file do not match, and what the file has in their place."""
     lines = []
+    #: Patches of a series may touch one file in turn: what it is after those before.
+    files: dict[str, list[str]] = {}
     for file in PatchSet(patch):
         path = tree / file.path
-        if not path.exists():
-            if not file.is_added_file:
-                lines.append(f"  {file.path}: no such file in the tree")
-            continue
-        have = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if file.path not in files:
+            if not path.exists():
+                if not file.is_added_file:
+                    lines.append(f"  {file.path}: no such file in the tree")
+                continue
+            text = path.read_text(encoding="utf-8", errors="replace")
+            files[file.path] = text.splitlines()
+        have = files[file.path]
         for number, hunk in enumerate(file, 1):
-            want = [line.value.rstrip("\n") for line in hunk.source_lines()]
-            if _find(want, have) is None:
+            want, then = (
+                [line.value.rstrip("\n") for line in side]
+                for side in (hunk.source_lines(), hunk.target_lines())
+            )
+            place = _find(want, have)
+            if place is None:
                 lines.append(_mismatch(file.path, number, len(file), hunk.source_start, want, have))
+            else:
+                have[place : place + len(want)] = then
     return "\n".join(lines) or stderr.strip()
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import product
+from itertools import chain, count, product
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import difftest
-from difftest import campaign, conform, kernels, kills
+from difftest import campaign, conform, kernels, kills, patchfile
 from difftest.assemble import explained, result_of
 from difftest.criteria import criteria
 from difftest.deciding import deciding
@@ -28,7 +28,6 @@ from difftest.findings import files
 from difftest.inquiry import inquire
 from difftest.kernels.series import patches_for
 from difftest.mutants import patch_of
-from difftest.patching import touched_files
 from difftest.settings import Mutants, settings_of
 from difftest.store import Store, find_unfinished
 from difftest.strategy import Strategy
@@ -36,7 +35,7 @@ from difftest.verdict import Traits
 from difftest.workload.states import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
@@ -83,23 +82,38 @@ def strategies_of(
     if not chosen:
         chosen = list(plugins.strategies.values())
     series = [series for backend in backends if (series := patches_for(backend.name))]
-    return chosen + [_of_patch(path, plugins, series or [kernels.DEFAULT]) for path in patches]
+    for path in _once(patches):
+        taken = {*plugins.strategies, *(one.name for one in chosen)}
+        chosen.append(_of_patch(path, taken, series or [kernels.DEFAULT]))
+    return chosen
 
 
-def _of_patch(path: Path, plugins: Plugins, series: Sequence[str]) -> Strategy:
-    """Make a strategy of a patch file: for kernels only, named after the file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--patch {path}: cannot be read as text: {error}") from error
-    if not touched_files(text, f"--patch {path}"):
-        raise UsageError(f"--patch {path}: the file is empty: expected a unified diff")
-    if path.stem in plugins.strategies:
-        raise UsageError(f"--patch {path}: there is a strategy {path.stem!r}: rename the file")
+def _once(patches: Sequence[Path]) -> Sequence[Path]:
+    if patches.count(patchfile.STDIN) > 1:
+        raise UsageError("--patch - is given twice: standard input can be read once")
+    return patches
+
+
+def _of_patch(path: Path, taken: Container[str], series: Sequence[str]) -> Strategy:
+    """Make a strategy of a patch file: for kernels only. Its name is none of those `taken`."""
+    one = patchfile.read(path)
+    names = chain([one.name], (f"{one.name}_{number}" for number in count(2)))
+    name = next(name for name in names if name not in taken)
+    said = (
+        one.said
+        if name == one.name
+        else (
+            *one.said,
+            f"--patch {path}: there is a strategy {one.name} already: this one is {name}",
+        )
+    )
+    for text in said:
+        print(f"difftest: {text}", file=sys.stderr)  # noqa: T201
     return Strategy(
-        name=path.stem,
-        claim=f"The patch in {path.name}.",
-        kernel_patches=MappingProxyType(dict.fromkeys(series, text)),
+        name=name,
+        claim=one.claim,
+        reference=one.reference,
+        kernel_patches=MappingProxyType(dict.fromkeys(series, one.text)),
     )
 
 
