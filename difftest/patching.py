@@ -48,6 +48,13 @@ def apply(patch: str, tree: Path, name: str) -> None:
         raise PatchError(f"{name} does not apply:\n{_why(patch, tree, done.stderr)}")
 
 
+def undo(patch: str, tree: Path, name: str) -> None:
+    """Take a patch out of the files below `tree` again; else as `apply`."""
+    done = _git_apply(patch, tree, "--reverse")
+    if done.returncode:
+        raise PatchError(f"{name} cannot be undone: {done.stderr.strip()}")
+
+
 def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
     # A cache below somebody's own checkout must not make git look at that one.
     environment = os.environ | {

@@ -25,8 +25,9 @@ from difftest.deciding import deciding
 from difftest.errors import PluginError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
+from difftest.fitting import misfits
 from difftest.inquiry import inquire
-from difftest.kernels.series import patches_for
+from difftest.kernels.series import name_in, patches_for
 from difftest.mutants import patch_of
 from difftest.settings import Mutants, settings_of
 from difftest.store import Store, find_unfinished
@@ -35,7 +36,7 @@ from difftest.verdict import Traits
 from difftest.workload.states import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
@@ -76,15 +77,21 @@ def strategies_of(
 ) -> list[Strategy]:
     """Return the strategies of these names (else of `default`, else all), then those of patches.
 
-    A patch file does not say which kernel it is for: it is taken to be for those of `backends`.
+    A patch file does not say which kernel it is for: it is tried on those of `backends`. Raises
+    PatchError for one that applies to none of them.
     """
     chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
     if not chosen:
         chosen = list(plugins.strategies.values())
-    series = [series for backend in backends if (series := patches_for(backend.name))]
+    places = {
+        name_in(backend.name): series
+        for backend in backends
+        if not is_model(backend.name) and (series := patches_for(backend.name))
+    }
+    models = [series for backend in backends if (series := patches_for(backend.name))]
     for path in _once(patches):
         taken = {*plugins.strategies, *(one.name for one in chosen)}
-        chosen.append(_of_patch(path, taken, series or [kernels.DEFAULT]))
+        chosen.append(_of_patch(path, taken, places, models))
     return chosen
 
 
@@ -94,8 +101,14 @@ def _once(patches: Sequence[Path]) -> Sequence[Path]:
     return patches
 
 
-def _of_patch(path: Path, taken: Container[str], series: Sequence[str]) -> Strategy:
-    """Make a strategy of a patch file: for kernels only. Its name is none of those `taken`."""
+def _of_patch(
+    path: Path, taken: Container[str], places: Mapping[str, str], models: Sequence[str]
+) -> Strategy:
+    """Make a strategy of a patch file: for kernels only. Its name is none of those `taken`.
+
+    `places` are the series and trees to try it on, each with the series whose patches it takes,
+    `models` those whose models run.
+    """
     one = patchfile.read(path)
     names = chain([one.name], (f"{one.name}_{number}" for number in count(2)))
     name = next(name for name in names if name not in taken)
@@ -107,13 +120,18 @@ def _of_patch(path: Path, taken: Container[str], series: Sequence[str]) -> Strat
             f"--patch {path}: there is a strategy {one.name} already: this one is {name}",
         )
     )
-    for text in said:
+    refused = misfits(f"strategy {name}", one.text, list(places))
+    for text in (*said, *(f"{name}: {why}" for why in refused.values())):
         print(f"difftest: {text}", file=sys.stderr)  # noqa: T201
+    fitting = {series for place, series in places.items() if place not in refused}
+    reasons = {places[place]: why for place, why in refused.items() if places[place] not in fitting}
+    series = [one for one in (*places.values(), *models) if one not in reasons]
     return Strategy(
         name=name,
         claim=one.claim,
         reference=one.reference,
-        kernel_patches=MappingProxyType(dict.fromkeys(series, one.text)),
+        kernel_patches=MappingProxyType(dict.fromkeys(series or [kernels.DEFAULT], one.text)),
+        does_not_apply=MappingProxyType(reasons),
     )
 
 
@@ -213,6 +231,10 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
     """Open the run that was asked for: the unfinished one of the same settings, or a new one."""
     started = time.monotonic()
     backends, left_out = backends_of(plugins, asked.backends)
+    if asked.patches:
+        for place in {name_in(one.name) for one in backends if not is_model(one.name)}:
+            if place in kernels.known():
+                kernels.fetch(place)
     strategies = strategies_of(plugins, asked.strategies, asked.patches, backends)
     oracles = [] if asked.oracles is None else oracles_of(plugins, asked.oracles)
     if not asked.faults and not asked.oracles:

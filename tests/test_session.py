@@ -36,8 +36,10 @@ def test_a_backend_that_is_no_default_is_taken_by_name() -> None:
     ],
 )
 def test_a_patch_file_is_for_the_kernels_of_the_run(
-    tmp_path: Path, names: tuple[str, ...], series: set[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], series: set[str]
 ) -> None:
+    # With their sources at hand it would be tried on them.
+    monkeypatch.setenv("DIFFTEST_CACHE", str(tmp_path))
     file = tmp_path / "mine.patch"
     file.write_text("--- a/mm/shmem.c\n+++ b/mm/shmem.c\n@@ -1 +1 @@\n-a\n+b\n")
     loaded = plugins.load()
