@@ -6,12 +6,13 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from difftest import mails
-from difftest.errors import UsageError
+from difftest.errors import PatchError, UsageError
 from difftest.patching import touched_files
+from difftest.trust import MOST_BYTES, vetted
 
 STDIN = Path("-")
 """Stands for standard input."""
@@ -38,14 +39,20 @@ class PatchFile:
     said: tuple[str, ...] = ()
 
 
-def read(path: Path) -> PatchFile:
+def read(path: Path, *, trust: bool = False) -> PatchFile:
     """Read a diff, a mail of `git format-patch`, or an mbox with a series; `-` is standard input.
 
     The patches of a series come one after the other in one text. It is named from the subject if
-    there is one, else after the file. Raises UsageError for what is none of those.
+    there is one, else after the file. With `trust` it may touch any file of the tree, and be of
+    any size. Raises UsageError for what is none of those, PatchError for what may not be.
     """
     name = "--patch -" if path == STDIN else f"--patch {path}"
-    content, said = _lines(_content(path, name), name)
+    content, said = _lines(_content(path, name, None if trust else MOST_BYTES), name)
+    found = _read(path, name, content, said)
+    return found if trust else replace(found, text=vetted(found.text, name))
+
+
+def _read(path: Path, name: str, content: bytes, said: tuple[str, ...]) -> PatchFile:
     if series := mails.read(content, name):
         text = "".join(_diff(one) for one in series.texts)
         label = _slug(series.title) + (f"_v{series.version}" if series.version > 1 else "")
@@ -64,13 +71,23 @@ def read(path: Path) -> PatchFile:
     return PatchFile(_file_name(path), f"The patch {place}.", "", _diff(text), said)
 
 
-def _content(path: Path, name: str) -> bytes:
+def _content(path: Path, name: str, most: int | None) -> bytes:
+    """Read no more than it takes to know that there is too much."""
+    limit = -1 if most is None else most + 1
     try:
         if path == STDIN:
-            return sys.stdin.buffer.read()
-        return path.read_bytes()
+            content = sys.stdin.buffer.read(limit)
+        else:
+            with path.open("rb") as file:
+                content = file.read(limit)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error}") from error
+    if most is not None and len(content) > most:
+        raise PatchError(
+            f"{name}: it is larger than {most // 1000} kB: expected a fix; --trust-patch takes it "
+            "all the same"
+        )
+    return content
 
 
 def _lines(content: bytes, name: str) -> tuple[bytes, tuple[str, ...]]:

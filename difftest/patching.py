@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchSet
 
 from difftest.errors import PatchError, ToolchainError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def touched_files(patch: str, name: str) -> tuple[str, ...]:
@@ -53,6 +50,19 @@ def undo(patch: str, tree: Path, name: str) -> None:
     done = _git_apply(patch, tree, "--reverse")
     if done.returncode:
         raise PatchError(f"{name} cannot be undone: {done.stderr.strip()}")
+
+
+def counted(patch: str) -> tuple[str, ...]:
+    """Return the files that git sees in a patch, each with its added and removed lines.
+
+    Raises PatchError for what git cannot read.
+    """
+    if not patch.strip():
+        return ()
+    done = _git_apply(patch, Path("/"), "--numstat", "-z")
+    if done.returncode:
+        raise PatchError(f"it is not a patch that git can read: {done.stderr.strip()}")
+    return tuple(filter(None, done.stdout.split("\0")))
 
 
 def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -66,6 +66,8 @@ class Request:
     faults: int = 0
     mutants: Mutants = Mutants.NONE
     preferences: tuple[str, ...] = ()
+    trust: bool = False
+    """Whether patch files may touch any file of a kernel's tree."""
 
 
 def strategies_of(
@@ -74,11 +76,13 @@ def strategies_of(
     patches: Sequence[Path],
     backends: Sequence[Backend] = (),
     default: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> list[Strategy]:
     """Return the strategies of these names (else of `default`, else all), then those of patches.
 
     A patch file does not say which kernel it is for: it is tried on those of `backends`. Raises
-    PatchError for one that applies to none of them.
+    PatchError for one that applies to none of them, or without `trust` touches what it may not.
     """
     chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
     if not chosen:
@@ -91,7 +95,8 @@ def strategies_of(
     models = [series for backend in backends if (series := patches_for(backend.name))]
     for path in _once(patches):
         taken = {*plugins.strategies, *(one.name for one in chosen)}
-        chosen.append(_of_patch(path, taken, places, models))
+        one = patchfile.read(path, trust=trust)
+        chosen.append(_of_patch(path, one, taken, places, models))
     return chosen
 
 
@@ -102,14 +107,17 @@ def _once(patches: Sequence[Path]) -> Sequence[Path]:
 
 
 def _of_patch(
-    path: Path, taken: Container[str], places: Mapping[str, str], models: Sequence[str]
+    path: Path,
+    one: patchfile.PatchFile,
+    taken: Container[str],
+    places: Mapping[str, str],
+    models: Sequence[str],
 ) -> Strategy:
     """Make a strategy of a patch file: for kernels only. Its name is none of those `taken`.
 
     `places` are the series and trees to try it on, each with the series whose patches it takes,
     `models` those whose models run.
     """
-    one = patchfile.read(path)
     names = chain([one.name], (f"{one.name}_{number}" for number in count(2)))
     name = next(name for name in names if name not in taken)
     said = (
@@ -235,7 +243,9 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         for place in {name_in(one.name) for one in backends if not is_model(one.name)}:
             if place in kernels.known():
                 kernels.fetch(place)
-    strategies = strategies_of(plugins, asked.strategies, asked.patches, backends)
+    strategies = strategies_of(
+        plugins, asked.strategies, asked.patches, backends, trust=asked.trust
+    )
     oracles = [] if asked.oracles is None else oracles_of(plugins, asked.oracles)
     if not asked.faults and not asked.oracles:
         idle = [one for one in oracles if getattr(one, "of_guards", False)]

@@ -63,6 +63,10 @@ patch = click.option(
     help="A kernel patch to compare as a strategy of its own: a diff, a mail, an mbox with a "
     "series; - is standard input (repeatable).",
 )
+trust = click.option(
+    "--trust-patch", "trust", is_flag=True,
+    help="Let --patch touch any file of the tree. It can run programs on this machine then.",
+)  # fmt: skip
 form = click.option(
     "--format",
     "formats",

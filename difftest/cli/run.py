@@ -17,6 +17,7 @@ from difftest.settings import Mutants
 @click.command()
 @options.strategy
 @options.patch
+@options.trust
 @options.backend
 @options.oracle
 @options.workloads
@@ -31,6 +32,7 @@ from difftest.settings import Mutants
 def run(
     strategies: tuple[str, ...],
     patches: tuple[Path, ...],
+    trust: bool,  # noqa: FBT001 - click passes it by keyword
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     workloads: int,
@@ -60,7 +62,7 @@ def run(
     wanted = Mutants.TOO if mutants else Mutants.NONE
     first = criteria.read(preferred) if preferred else ()
     asked = session.Request(
-        strategies, patches, backends, oracles, workloads, seed, faults, wanted, first
+        strategies, patches, backends, oracles, workloads, seed, faults, wanted, first, trust
     )
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)
