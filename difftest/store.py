@@ -26,7 +26,7 @@ FILE = "run.sqlite"
 _LOCK = "run.lock"
 #: Marks the file as one of ours ("dift"); SQLite keeps it in the header for that purpose.
 _APPLICATION = 0x64696674
-_VERSION = 4
+_VERSION = 5
 #: How long to wait for a reader: rendering a large run may take seconds, never this long.
 _PATIENCE_SECONDS = 30
 _TABLES = """
@@ -203,7 +203,7 @@ class Store:
         """Note who did it, by strategy and number of the workload."""
         self._put("culprits", [(*key, text) for key, text in culprits.items()])
 
-    def add_deciding(self, deciding: Mapping[tuple[str, str], Deciding]) -> None:
+    def add_deciding(self, deciding: Mapping[tuple[str, str], tuple[Deciding, ...]]) -> None:
         """Note which lines decide, by strategy and oracle."""
         self._put("deciding", [(*key, lines) for key, lines in deciding.items()])
 
@@ -238,9 +238,9 @@ class Store:
         rows = self._fact("culprits", list[tuple[str, int, str]]) or []
         return {(strategy, number): text for strategy, number, text in rows}
 
-    def deciding(self) -> dict[tuple[str, str], Deciding]:
+    def deciding(self) -> dict[tuple[str, str], tuple[Deciding, ...]]:
         """Return which lines decide, by strategy and oracle, as far as that was tried."""
-        rows = self._fact("deciding", list[tuple[str, str, Deciding]]) or []
+        rows = self._fact("deciding", list[tuple[str, str, tuple[Deciding, ...]]]) or []
         return {(strategy, oracle): lines for strategy, oracle, lines in rows}
 
     def refusals(self) -> dict[tuple[str, str], str]:
