@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import difftest
-from difftest import campaign, conform, kernels, kills
+from difftest import campaign, conform, kernels, kills, runs
 from difftest.assemble import explained, result_of
 from difftest.criteria import criteria
 from difftest.deciding import deciding
-from difftest.errors import PluginError, ToolchainError, UsageError
+from difftest.errors import PluginError, StoreError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
 from difftest.inquiry import inquire
@@ -30,7 +30,7 @@ from difftest.kernels.series import patches_for
 from difftest.mutants import patch_of
 from difftest.patching import touched_files
 from difftest.settings import Mutants, settings_of
-from difftest.store import Store, find_unfinished
+from difftest.store import Store
 from difftest.strategy import Strategy
 from difftest.verdict import Traits
 from difftest.workload.states import STATES
@@ -155,8 +155,15 @@ class Session:
         self._skip = skip
         self._started = started
 
+    @property
+    def command(self) -> str:
+        """The command that began it, "" for `difftest run`."""
+        return runs.command_of(self._context.settings)
+
     def run(self, jobs: int) -> bool:
         """Run what there is to run; return whether Ctrl-C came before the end."""
+        if self._store.finished:  # and killed before all of it was reported
+            return False
         try:
             timings = campaign.run(self._context, self._store, jobs, self._skip)
         except KeyboardInterrupt:
@@ -182,6 +189,8 @@ class Session:
         for name in LEFT:
             if one := self._context.plugins.reports.get(name):
                 self._leave(f"report{one.suffix}", rendered(one, result, self.directory))
+        if self._store.finished:
+            self._store.add_decision(runs.in_short(result.decision))
         return result
 
     def conformance(self, result: Result) -> str:
@@ -233,13 +242,40 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         faults=asked.faults,
         preferences=asked.preferences,
     )
-    store = find_unfinished(output, settings.fingerprint())
+    store = runs.find_unfinished(output, settings.fingerprint())
     if store:
-        print(f"difftest: going on with {store.directory}", file=sys.stderr)  # noqa: T201
+        _going_on(store)
     else:
         store = Store.create(output, settings)
     with store:
         yield Session(store, campaign.Context(settings, plugins, store.directory), skip, started)
+
+
+@contextlib.contextmanager
+def resume(
+    plugins: Plugins, path: Path | None, output: Path, skip: Sequence[str]
+) -> Iterator[Session]:
+    """Open a run to go on with, with the settings and strategies that it was begun with.
+
+    That at `path`, else the newest below `output` that is not finished. Raises StoreError if it
+    was begun by another difftest, whose outcomes cannot be mixed with ours.
+    """
+    started = time.monotonic()
+    with runs.reopened(path, output) as store:
+        settings = store.settings
+        here = _version([plugins.oracle(name) for name in settings.oracles])
+        if settings.version != here:
+            raise StoreError(
+                f"{store.directory} was begun by difftest {settings.version}, and this is {here}: "
+                "outcomes of the two cannot be mixed. Go on with that one, or start a new run"
+            )
+        backends_of(plugins, settings.backends)
+        _going_on(store)
+        yield Session(store, campaign.Context(settings, plugins, store.directory), skip, started)
+
+
+def _going_on(store: Store) -> None:
+    print(f"difftest: going on with {store.directory}", file=sys.stderr)  # noqa: T201
 
 
 def _version(oracles: Sequence[AnyOracle]) -> str:

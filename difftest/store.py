@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import sqlite3
 import zlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from difftest import directory
 from difftest.errors import StoreError
 from difftest.findings import Shrunk
 from difftest.result import Attack, Deciding, MutantResult
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
 FILE = "run.sqlite"
-_LOCK = "run.lock"
 #: Marks the file as one of ours ("dift"); SQLite keeps it in the header for that purpose.
 _APPLICATION = 0x64696674
 _VERSION = 4
@@ -55,7 +55,7 @@ _T = TypeVar("_T")
 class Store:
     """A run on disk: its settings, then what is done, each part once and whole or not at all.
 
-    Anybody may read it at any time; `create` and `find_unfinished` give one that may be written,
+    Anybody may read it at any time; `create` and `reopen` give one that may be written,
     by one process at a time. Every method raises StoreError if the file is damaged.
     """
 
@@ -83,9 +83,9 @@ class Store:
     def create(cls, runs: Path, settings: Settings) -> Store:
         """Make the next free directory below `runs` (0001, 0002, …) with an empty store in it."""
         try:
-            directory = _next_directory(runs)
-            file = directory / FILE
-            lock = _locked(directory)
+            place = directory.following(runs)
+            file = place / FILE
+            lock = directory.locked(place)
         except OSError as error:
             raise StoreError(f"cannot make a run below {runs}: {error.strerror}") from error
         db = sqlite3.connect(file)
@@ -95,12 +95,23 @@ class Store:
                     f"BEGIN; PRAGMA application_id={_APPLICATION}; "
                     f"PRAGMA user_version={_VERSION}; {_TABLES}"
                 )
-                packed = msgspec.json.encode(settings)
-                db.execute("INSERT INTO facts VALUES ('settings', ?)", (packed,))
+                begun = {"settings": settings, "begun": datetime.now(UTC)}
+                rows = [(name, msgspec.json.encode(fact)) for name, fact in begun.items()]
+                db.executemany("INSERT INTO facts VALUES (?, ?)", rows)
         except sqlite3.Error as error:
             lock.close()
             raise StoreError(f"cannot make {file}: {error}") from error
         return cls(file, lock)
+
+    @classmethod
+    def reopen(cls, place: Path) -> Store:
+        """Open the run in a directory for writing. Raises StoreError if another process has it."""
+        lock = directory.locked(place)
+        try:
+            return cls(place / FILE, lock)
+        except StoreError:
+            lock.close()
+            raise
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -215,7 +226,21 @@ class Store:
         """Mark the run as complete; `timings` are seconds by phase."""
         self._put("timings", dict(timings))
 
+    def add_decision(self, decision: str) -> None:
+        """Note in a word what the finished run came to, for lists of runs."""
+        self._put("decision", decision)
+
     # What a report takes out.
+
+    @property
+    def begun(self) -> datetime:
+        """When the run was made; for one of an older difftest, when it was last written."""
+        written = datetime.fromtimestamp(self._file.stat().st_mtime, UTC)
+        return self._fact("begun", datetime) or written
+
+    @property
+    def decision(self) -> str | None:
+        return self._fact("decision", str)
 
     @property
     def finished(self) -> bool:
@@ -265,6 +290,11 @@ class Store:
     def has(self, strategy: str, backend: str, shard: int) -> bool:
         query = "SELECT 1 FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
         return bool(self._rows(query, strategy, backend, shard))
+
+    def shards(self) -> int:
+        """Return how many shards are kept, of all strategies and backends."""
+        [(count,)] = self._rows("SELECT count(*) FROM tallies")
+        return int(count)
 
     def tally(self, strategy: str, backend: str, shard: int) -> Tally | None:
         """Return one shard, or None if it is not kept yet."""
@@ -372,51 +402,6 @@ class Store:
                 f"cannot write {self._file}: {error}. The shards that were finished are kept; "
                 "when that is mended (`df`, permissions) the same command goes on from there"
             ) from error
-
-
-def find_unfinished(runs: Path, fingerprint: str) -> Store | None:
-    """Return the newest run with these settings that is not finished, to go on with.
-
-    Runs that cannot be read are passed over. Raises StoreError if another process is at it.
-    """
-    directories = [path for path in runs.glob("*") if path.name.isdigit() and path.is_dir()]
-    for directory in sorted(directories, key=lambda path: int(path.name), reverse=True):
-        file = directory / FILE
-        try:
-            with Store(file) as store:
-                wanted = not store.finished and store.settings.fingerprint() == fingerprint
-        except StoreError:
-            continue
-        if wanted:
-            return Store(file, _locked(directory))
-    return None
-
-
-def _next_directory(runs: Path) -> Path:
-    runs.mkdir(parents=True, exist_ok=True)
-    number = max((int(path.name) for path in runs.iterdir() if path.name.isdigit()), default=0)
-    while True:
-        number += 1
-        directory = runs / f"{number:04}"
-        try:
-            directory.mkdir()
-        except FileExistsError:  # another process was faster
-            continue
-        return directory
-
-
-def _locked(directory: Path) -> IO[str]:
-    # A file of its own: closing any descriptor of the database would drop SQLite's own locks.
-    lock = (directory / _LOCK).open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise StoreError(
-            f"{directory} is being written by another difftest with the same settings: "
-            "wait for it, or run with another seed"
-        ) from None
-    return lock
 
 
 def _pack(data: bytes) -> bytes:
