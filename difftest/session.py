@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import difftest
-from difftest import campaign, conform, kernels, kills, runs
+from difftest import campaign, conform, kernels, kills, pool, runs
 from difftest.assemble import explained, result_of
+from difftest.context import Context
 from difftest.criteria import criteria
 from difftest.deciding import deciding
 from difftest.errors import PluginError, StoreError, ToolchainError, UsageError
@@ -146,9 +147,7 @@ def unsupported(backend: Backend, strategy: Strategy, plugins: Plugins) -> str:
 class Session:
     """A run in the making. `directory` is where it is kept."""
 
-    def __init__(
-        self, store: Store, context: campaign.Context, skip: Sequence[str], started: float
-    ) -> None:
+    def __init__(self, store: Store, context: Context, skip: Sequence[str], started: float) -> None:
         self.directory = store.directory
         self._store = store
         self._context = context
@@ -165,7 +164,9 @@ class Session:
         if self._store.finished:  # and killed before all of it was reported
             return False
         try:
-            timings = campaign.run(self._context, self._store, jobs, self._skip)
+            timings = campaign.run(
+                self._context, self._store, pool.opened(self._context, jobs, self._skip)
+            )
         except KeyboardInterrupt:
             return True
         self._store.finish(timings | {"total": time.monotonic() - self._started})
@@ -199,8 +200,14 @@ class Session:
 
     def _leave(self, file: str, text: str) -> None:
         path = self.directory / file
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {path}: {error.strerror}. The run itself is kept: when that is "
+                f"mended (`df`, permissions) `difftest run --resume {self.directory}` ends it"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -248,7 +255,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
     else:
         store = Store.create(output, settings)
     with store:
-        yield Session(store, campaign.Context(settings, plugins, store.directory), skip, started)
+        yield Session(store, Context(settings, plugins, store.directory), skip, started)
 
 
 @contextlib.contextmanager
@@ -271,7 +278,7 @@ def resume(
             )
         backends_of(plugins, settings.backends)
         _going_on(store)
-        yield Session(store, campaign.Context(settings, plugins, store.directory), skip, started)
+        yield Session(store, Context(settings, plugins, store.directory), skip, started)
 
 
 def _going_on(store: Store) -> None:

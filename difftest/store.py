@@ -16,7 +16,7 @@ from difftest.errors import StoreError
 from difftest.findings import Shrunk
 from difftest.result import Attack, Deciding, MutantResult
 from difftest.settings import Settings
-from difftest.tally import Again, Tally
+from difftest.tally import Again, Done, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -176,15 +176,26 @@ class Store:
 
     def add_tally(self, tally: Tally) -> None:
         """Keep a shard; one that it has already is not counted again."""
-        row = (tally.strategy, tally.backend, tally.shard, _pack(msgspec.msgpack.encode(tally)))
+        key = (tally.strategy, tally.backend, tally.shard)
+        self.add_done(Done(*key, len(tally.runs), tally.packed(), {}))
+
+    def add_done(self, done: Done) -> None:
+        """Keep a shard with its consoles, all of it or nothing; see `add_tally`."""
+        key = (done.strategy, done.backend)
         with self._writing():
+            for number, text in done.consoles.items():
+                self._insert_console(*key, number, text)
+            row = (*key, done.shard, done.packed)
             self._db.execute("INSERT OR IGNORE INTO tallies VALUES (?, ?, ?, ?)", row)
 
     def add_console(self, strategy: str, backend: str, number: int, text: str) -> None:
         """Keep what the kernel printed while it ran a workload; the first text stays."""
-        row = (strategy, backend, number, _pack(text.encode(errors="replace")))
         with self._writing():
-            self._db.execute("INSERT OR IGNORE INTO consoles VALUES (?, ?, ?, ?)", row)
+            self._insert_console(strategy, backend, number, text)
+
+    def _insert_console(self, strategy: str, backend: str, number: int, text: str) -> None:
+        row = (strategy, backend, number, _pack(text.encode(errors="replace")))
+        self._db.execute("INSERT OR IGNORE INTO consoles VALUES (?, ?, ?, ?)", row)
 
     def add_attacks(self, strategy: str, backend: str, attacks: Sequence[Attack]) -> None:
         """Keep what attacks on a strategy's kernel came to; the first stay."""
@@ -296,11 +307,16 @@ class Store:
         [(count,)] = self._rows("SELECT count(*) FROM tallies")
         return int(count)
 
-    def tally(self, strategy: str, backend: str, shard: int) -> Tally | None:
-        """Return one shard, or None if it is not kept yet."""
+    def packed(self, strategy: str, backend: str, shard: int) -> bytes | None:
+        """Return one shard as it was packed, or None if it is not kept yet."""
         query = "SELECT packed FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
         rows = self._rows(query, strategy, backend, shard)
-        return self._tally(rows[0][0]) if rows else None
+        return bytes(rows[0][0]) if rows else None
+
+    def tally(self, strategy: str, backend: str, shard: int) -> Tally | None:
+        """Return one shard, or None if it is not kept yet."""
+        packed = self.packed(strategy, backend, shard)
+        return self._tally(packed) if packed is not None else None
 
     def tallies(self, strategy: str | None = None) -> Iterator[Tally]:
         """Yield the shards of a strategy, or of all: one at a time, a long run's are large."""
@@ -359,7 +375,7 @@ class Store:
 
     def _tally(self, packed: bytes) -> Tally:
         with self._reading():
-            return msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
+            return Tally.unpacked(packed)
 
     def _fact(self, name: str, kind: type[_T]) -> _T | None:
         for (packed,) in self._rows("SELECT json FROM facts WHERE name = ?", name):

@@ -222,11 +222,11 @@ def test_a_worker_that_dies_is_reported_and_finished_shards_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The workers are killed, as the out-of-memory killer does, when the first shard is in."""
-    added = Store.add_tally
+    added = Store.add_done
     killed = []
 
-    def add_and_kill(store: Store, tally: object) -> None:
-        added(store, tally)  # type: ignore[arg-type]
+    def add_and_kill(store: Store, done: object) -> None:
+        added(store, done)  # type: ignore[arg-type]
         if not killed:
             import multiprocessing  # noqa: PLC0415
 
@@ -235,7 +235,7 @@ def test_a_worker_that_dies_is_reported_and_finished_shards_are_kept(
                 child.kill()
 
     with session.begin(plugins.load(), request(workloads=1000), tmp_path, ()) as running:
-        monkeypatch.setattr(Store, "add_tally", add_and_kill)
+        monkeypatch.setattr(Store, "add_done", add_and_kill)
         with pytest.raises(RigError, match="a worker process died"):
             running.run(2)
         monkeypatch.undo()
