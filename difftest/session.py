@@ -4,20 +4,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import inspect
 import sys
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import product
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-import difftest
 from difftest import campaign, conform, kernels, kills, pool, runs
 from difftest.assemble import explained, result_of
 from difftest.context import Context
@@ -26,6 +21,7 @@ from difftest.deciding import deciding
 from difftest.errors import PluginError, StoreError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
+from difftest.identity import version_of
 from difftest.inquiry import inquire
 from difftest.kernels.series import patches_for
 from difftest.mutants import patch_of
@@ -38,6 +34,7 @@ from difftest.workload.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
@@ -159,13 +156,21 @@ class Session:
         """The command that began it, "" for `difftest run`."""
         return runs.command_of(self._context.settings)
 
-    def run(self, jobs: int) -> bool:
-        """Run what there is to run; return whether Ctrl-C came before the end."""
+    def run(self, jobs: int, cluster: str = "") -> bool:
+        """Run what there is to run; return whether Ctrl-C came before the end.
+
+        In so many processes, or on a cluster: tcp://HOST:PORT, or local:N.
+        """
+        if cluster and self._context.settings.mutants is not Mutants.NONE:
+            raise UsageError(
+                "--cluster and --mutants: mutants are tried on one machine, so leave one of them "
+                "out (`difftest mutants` tries them without the rest)"
+            )
         if self._store.finished:  # and killed before all of it was reported
             return False
         try:
             timings = campaign.run(
-                self._context, self._store, pool.opened(self._context, jobs, self._skip)
+                self._context, self._store, pool.opened(self._context, jobs, self._skip, cluster)
             )
         except KeyboardInterrupt:
             return True
@@ -243,7 +248,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         backends=[one.name for one in backends],
         states=STATES,
         unseen={one.name: one.unseen for one in backends},
-        version=_version(oracles),
+        version=version_of(oracles),
         mutants=asked.mutants,
         traits=traits,
         faults=asked.faults,
@@ -270,7 +275,7 @@ def resume(
     started = time.monotonic()
     with runs.reopened(path, output) as store:
         settings = store.settings
-        here = _version([plugins.oracle(name) for name in settings.oracles])
+        here = version_of([plugins.oracle(name) for name in settings.oracles])
         if settings.version != here:
             raise StoreError(
                 f"{store.directory} was begun by difftest {settings.version}, and this is {here}: "
@@ -283,18 +288,6 @@ def resume(
 
 def _going_on(store: Store) -> None:
     print(f"difftest: going on with {store.directory}", file=sys.stderr)  # noqa: T201
-
-
-def _version(oracles: Sequence[AnyOracle]) -> str:
-    """Return what stands for all code here that decides an outcome or a verdict."""
-    root = Path(difftest.__file__).parent
-    suffixes = (".py", ".c", ".h", ".patch", ".config")
-    files = [path for path in sorted(root.rglob("*")) if path.suffix in suffixes]
-    files += [Path(inspect.getfile(type(oracle))) for oracle in oracles]
-    whole = hashlib.sha256()
-    for path in files:
-        whole.update(path.name.encode() + b"\0" + path.read_bytes())
-    return f"{version('difftest')} {version('hypothesis')} {whole.hexdigest()[:16]}"
 
 
 def rendered(report: Report, result: Result, run: Path) -> str:

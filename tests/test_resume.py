@@ -92,7 +92,7 @@ def test_a_strategy_that_is_gone_from_here_goes_on_from_what_is_kept(interrupted
 def test_what_another_difftest_began_is_refused(
     interrupted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "_version", lambda _: "0.2.0 x")
+    monkeypatch.setattr(session, "version_of", lambda _: "0.2.0 x")
     with (
         pytest.raises(StoreError, match=r"was begun by difftest 0\.1\.0 .*this is 0\.2\.0 x"),
         session.resume(plugins.load(), interrupted, interrupted.parent, ()),

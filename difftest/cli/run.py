@@ -24,6 +24,7 @@ from difftest.settings import Mutants
 @options.faults
 @options.seed
 @options.jobs
+@options.cluster
 @options.form
 @options.output
 @options.preferences
@@ -42,6 +43,7 @@ def run(
     faults: int,
     seed: int,
     jobs: int,
+    cluster: str,
     formats: tuple[str, ...],
     output: Path,
     preferred: Path | None,
@@ -75,7 +77,7 @@ def run(
         _refuse_more(click.get_current_context())
         opened = session.resume(loaded, Path(resume) if resume else None, output, skip)
     with opened as running:
-        interrupted = running.run(jobs)
+        interrupted = running.run(jobs, cluster)
         result = running.report()
     for report in reports:
         click.echo(session.rendered(report, result, running.directory), nl=False)
@@ -84,7 +86,7 @@ def run(
 
 
 #: What does not decide what a run comes to may be given again.
-_FREE = frozenset({"resume", "jobs", "formats", "output", "skip"})
+_FREE = frozenset({"resume", "jobs", "cluster", "formats", "output", "skip"})
 
 
 def _refuse_more(context: click.Context) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from difftest.pool.cluster import check, cluster
 from difftest.pool.processes import processes
 
 if TYPE_CHECKING:
@@ -45,8 +46,16 @@ class Alone:
         return (function(self._context, task) for task in tasks)
 
 
-def opened(context: Context, jobs: int, skip: Sequence[str]) -> AbstractContextManager[Pool]:
-    """Return a pool of so many processes, to be entered; `skip` are plugins left out there, too."""
+def opened(
+    context: Context, jobs: int, skip: Sequence[str], where: str = ""
+) -> AbstractContextManager[Pool]:
+    """Return a pool, to be entered: the cluster at `where`, or so many processes on this machine.
+
+    `skip` are plugins that workers leave out, too. Raises UsageError for what is no cluster.
+    """
+    if where:
+        check(where)
+        return cluster(context, where, skip)
     if jobs == 1:
         return contextlib.nullcontext(Alone(context))
     return processes(context, jobs, skip)
