@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from difftest import again, facts, findings, judging, reached, shards, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
+from difftest.attack import prepare as prepare_attacks
 from difftest.backends import TakesFaults, running
 from difftest.backends.program import Boots
 from difftest.context import Context
@@ -251,6 +252,8 @@ def _attack(
         for strategy, backend in kernels
         if isinstance(context.plugins.backend(backend), Boots) and (strategy, backend) not in have
     ]
+    if missing:
+        prepare_attacks()
     with progress("attacking kernels as a user", len(missing), "kernel") as shown:
         for attacks in pool.each(attack, missing):
             store.add_attacks(attacks[0].strategy, attacks[0].backend, attacks)

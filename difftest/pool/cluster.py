@@ -8,6 +8,7 @@ import logging
 import pickle
 import re
 import signal
+import socket
 import time
 from collections import Counter
 from itertools import count, islice
@@ -37,7 +38,7 @@ _ALONE_SECONDS = 60
 _TRIES = 3
 """How often a task may lose the process that carries it out, or ask for the same thing."""
 _LOCAL = re.compile(r"local:([1-9][0-9]*)")
-_REMOTE = re.compile(r"(tcp|tls)://[^/\s]+:[0-9]+")
+_REMOTE = re.compile(r"(tcp|tls)://([^/\s]+):([0-9]+)")
 
 INSTALL = "pip install 'distributed>=2024.1'"
 
@@ -101,8 +102,11 @@ def _client(library: Any, where: str) -> Iterator[Any]:
                 )
             )
         try:
+            if remote := _REMOTE.fullmatch(where):  # Dask would try a port where nobody is for long
+                host, port = remote[2].strip("[]"), int(remote[3])
+                socket.create_connection((host, port), _CONNECT_SECONDS).close()
             client = library.Client(address, timeout=_CONNECT_SECONDS)
-        except (OSError, ValueError, library.CommClosedError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             raise RigError(
                 f"no Dask scheduler answers at {where}: {_line(error)}. Start one with "
                 "`dask scheduler`, and workers with `dask worker ADDRESS`, or use --cluster local:N"
@@ -121,7 +125,7 @@ class Cluster:
         self._skip = tuple(skip)
         self._run = context.settings.fingerprint()
         self._numbers = count()
-        self._lacked: Counter[tuple[str, str]] = Counter()
+        self._given: set[tuple[str, str]] = set()  # to whom, what
         self._threads = 0
         self._looked = float("-inf")
         self._alone_since: float | None = None
@@ -130,7 +134,7 @@ class Cluster:
     def each(self, function: Callable[[Context, T], R], tasks: Iterable[T]) -> Iterator[R]:
         left = iter(tasks)
         out: dict[Any, bytes] = {}
-        lost: Counter[bytes] = Counter()
+        troubles: Counter[tuple[bytes, str, str | None]] = Counter()
         try:
             while True:
                 for task in islice(left, max(0, self._room() - len(out))):
@@ -146,15 +150,16 @@ class Cluster:
                         continue
                     if reply.error:
                         raise type(reply.error)(f"worker {reply.worker}: {reply.error}")
-                    if reply.lost:
-                        lost[payload] += 1
-                        if lost[payload] == _TRIES:
-                            raise RigError(
-                                f"worker {reply.worker}: {reply.lost}, the third one on the same "
-                                f"task. {_KEPT}"
-                            )
-                    else:
-                        self._give(reply.worker, reply.lacks or "")
+                    trouble = (payload, reply.worker, reply.lacks)
+                    troubles[trouble] += 1
+                    if troubles[trouble] > _TRIES:
+                        what = reply.lost or f"it lacks {reply.lacks or 'its setup'} when it has it"
+                        raise RigError(
+                            f"worker {reply.worker}: {what}, for the same task again and again. "
+                            f"{_KEPT}"
+                        )
+                    if reply.lacks is not None:
+                        self._give(reply.worker, reply.lacks, again=troubles[trouble] > 1)
                     out[self._send(payload)] = payload
         finally:
             with contextlib.suppress(Exception):  # the cluster may be gone
@@ -242,11 +247,11 @@ class Cluster:
                 )
         self._is_set_up = True
 
-    def _give(self, worker: str, request: str) -> None:
-        """Give a worker what it lacks."""
-        self._lacked[worker, request] += 1
-        if self._lacked[worker, request] > _TRIES:
-            raise RigError(f"worker {worker} lacks {request or 'its setup'}, however often given")
+    def _give(self, worker: str, request: str, *, again: bool) -> None:
+        """Give a worker what it lacks: once, where other tasks of its queue ask for it as well."""
+        if (worker, request) in self._given and not again:
+            return
+        self._given.add((worker, request))
         if not request:
             self._set_up([worker])
             return

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 #: Not `-m`: what is unpickled there is of this module, and not of one that is called `__main__`.
 _MAIN = "from difftest.pool.hand import main; main()"
+#: Setups that a worker keeps, of 0.3 MB each: more runs at a time than that ask for theirs again.
+_MOST_RUNS = 16
 
 
 class Identity(NamedTuple):
@@ -90,7 +92,8 @@ def set_up(setup: Setup) -> str:
     """Take the setup of a run; return "", or why this worker is none for it."""
     if setup.identity != (here := Identity.here()):
         return f"it has {here}, and the run needs {setup.identity}"
-    _setups.clear()
+    if len(_setups) == _MOST_RUNS:
+        _setups.pop(next(iter(_setups)))
     _setups[setup.run] = setup
     return ""
 
