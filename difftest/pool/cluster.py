@@ -12,6 +12,7 @@ import socket
 import time
 from collections import Counter
 from itertools import count, islice
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -62,10 +63,12 @@ def cluster(context: Context, where: str, skip: Sequence[str]) -> Iterator[Clust
     check(where)
     library = _library()
     # What Dask logs of workers that come and go is said by us where it matters.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in [one for one in logging.root.manager.loggerDict if one.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         # Ctrl-C is this thread's affair: Dask's threads and workers start with our mask, and keep
-        # it.
+        # it. Starting this process would take the mask off the thread that does it.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             client = stack.enter_context(_client(library, where))
