@@ -95,3 +95,16 @@ def test_kernels_give_it_back_too(series: str) -> None:
     for one, outcome in zip(WORKLOADS, seen, strict=True):
         right(one, outcome)
     assert seen == outcomes(ModelBackend(series), HOLD, WORKLOADS)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("series", kernels.SERIES)
+def test_what_a_killed_copier_held_does_not_move_the_limit_of_memory(series: str) -> None:
+    one = from_text(
+        "mount blocks=0\nfile pages=1\nmap file=0 offset=0 pages=1\novercommit leave=1\n"
+        "copy map=0 page=0 source=M\n  window\n    kill_copier\ncopy map=0 page=0 source=R\n"
+    )
+    (ours,) = outcomes(ModelBackend(series), HOLD, [one])
+    (theirs,) = outcomes(UmlBackend(kernels.SERIES[series]), HOLD, [one])
+    assert [step.ret for step in theirs.trace if isinstance(step, Step)][-1] == 0
+    assert theirs.trace == ours.trace
