@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from interrupting import Interrupting
 
 from difftest import campaign, plugins, session
 from difftest.backends.model import ModelBackend
@@ -111,22 +112,6 @@ def test_only_a_run_with_faults_makes_backends_ready_for_them(tmp_path: Path) ->
         with session.begin(loaded, changed, tmp_path / str(faults), ()) as running:
             assert not running.run(1)
         assert backend.asked == asked
-
-
-class Interrupting(ModelBackend):
-    """The model, with a finger on Ctrl-C when the n-th shard begins."""
-
-    def __init__(self, shard: int) -> None:
-        super().__init__()
-        self.left = shard
-
-    @contextlib.contextmanager
-    def runner(self, chain: Sequence[Strategy]) -> Iterator[Runner]:  # type: ignore[override]
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        with super().runner(chain) as runner:
-            yield runner
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) -> None:

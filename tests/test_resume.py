@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from click.testing import CliRunner
+from interrupting import Interrupting
 from wrong import DATA
 
 from difftest import campaign, plugins, session
@@ -19,36 +19,19 @@ from difftest.result import encode
 from difftest.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from difftest.backends import Runner
     from difftest.session import Session
-    from difftest.strategy import Strategy
 
 ASKED = session.Request(("unpatched", "release_page"), (), ("model",), (), 260, 5)
 PATCHED = DATA / "wrong" / "half_copy" / "kernel-6.1.patch"
-
-
-class Interrupting(ModelBackend):
-    """The model, with a finger on Ctrl-C when the fourth shard begins."""
-
-    left = 3
-
-    @contextlib.contextmanager
-    def runner(self, chain: Sequence[Strategy]) -> Iterator[Runner]:  # type: ignore[override]
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        with super().runner(chain) as runner:
-            yield runner
 
 
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Path:
     """Make a run that Ctrl-C ended after three of four shards."""
     loaded = plugins.load()
-    loaded.backends["model"] = Interrupting()
+    loaded.backends["model"] = Interrupting(3)
     with session.begin(loaded, ASKED, tmp_path / "runs", ()) as running:
         assert running.run(1)
         return running.directory
