@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from difftest import errors
 from difftest.errors import RigError, ToolchainError, UsageError
 from difftest.kernels import artefacts
 from difftest.pool import hand
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from difftest.context import Context
+    from difftest.errors import DifftestError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -152,7 +154,7 @@ class Cluster:
                         yield pickle.loads(reply.result)  # noqa: S301 - who runs a cluster trusts it
                         continue
                     if reply.error:
-                        raise type(reply.error)(f"worker {reply.worker}: {reply.error}")
+                        raise _named(reply.worker, reply.error)
                     trouble = (payload, reply.worker, reply.lacks)
                     troubles[trouble] += 1
                     if troubles[trouble] > _TRIES:
@@ -288,6 +290,12 @@ def _serve(run: str, payload: bytes) -> tuple[Any, ...]:
 
     worker = get_worker()
     return tuple(hand.serve(worker.address, worker.local_directory, run, payload))
+
+
+def _named(worker: str, error: DifftestError) -> DifftestError:
+    """Return an error of a worker, of the same kind where that is one of ours."""
+    kind = type(error) if type(error).__module__ == errors.__name__ else RigError
+    return kind(f"worker {worker}: {error}")
 
 
 def _line(error: BaseException) -> str:
