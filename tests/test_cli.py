@@ -52,6 +52,8 @@ COMMANDS = (
     "conform",
     "mutants",
     "report",
+    "runs",
+    "compare",
     "replay",
     "selftest",
     "list",

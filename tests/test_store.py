@@ -17,7 +17,8 @@ from difftest.assemble import result_of
 from difftest.errors import PluginError, StoreError
 from difftest.facts import facts_of
 from difftest.result import Attack, Deciding, Fate, MutantResult
-from difftest.store import FILE, Store, find_unfinished
+from difftest.runs import find_unfinished
+from difftest.store import FILE, Store
 from difftest.tally import Tally
 
 if TYPE_CHECKING:

@@ -94,6 +94,10 @@ jobs = click.option(
     default="auto", show_default=True,
     help="Processes; auto: one for each processor. The result is the same for any number.",
 )  # fmt: skip
+cluster = click.option(
+    "--cluster", default="", metavar="ADDRESS",
+    help="Run on a Dask cluster, not in --jobs: tcp://HOST:PORT, or local:N for N workers here.",
+)  # fmt: skip
 output = click.option(
     "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"),
     show_default=True, help="Where to keep the run: a numbered directory below this one.",
