@@ -9,6 +9,7 @@ import pluggy
 
 from reports.html import HtmlReport
 from reports.json import JsonReport
+from reports.junit import JunitReport
 from reports.lkml import LkmlReport
 from reports.markdown import MarkdownReport
 from reports.table import TableReport
@@ -22,6 +23,7 @@ REPORTS: tuple[Report, ...] = (
     HtmlReport(),
     LkmlReport(),
     JsonReport(),
+    JunitReport(),
 )
 
 hookimpl = pluggy.HookimplMarker("difftest")

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+from reports import REPORTS, difftest_reports
+
+
+def test_the_bundled_reports_have_names_of_their_own() -> None:
+    assert difftest_reports() is REPORTS
+    names = [one.name for one in REPORTS]
+    assert names == ["table", "markdown", "html", "lkml", "json", "junit"]
+    suffixes = [".txt", ".md", ".html", ".mail.txt", ".json", ".junit.xml"]
+    assert [one.suffix for one in REPORTS] == suffixes

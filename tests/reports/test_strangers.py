@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""No text of strangers breaks a report that a machine or a browser reads."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from published import junit
+from strange import TEXTS, result
+
+from difftest.characters import printable
+from reports.junit import JunitReport
+
+_PLAIN = result("plain")
+
+
+def kinds(text: str) -> dict[str, list[tuple[str, list[str]]]]:
+    """Return what the cases of a JUnit report are called and came to."""
+    return {
+        name: [(str(case.name), [type(one).__name__ for one in case.result]) for case in suite]
+        for name, suite in junit(text).items()
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=TEXTS)
+def test_junit_has_the_same_cases_and_the_text_whole(text: str) -> None:
+    page = JunitReport().render(result(text))
+    assert kinds(page) == kinds(JunitReport().render(_PLAIN))
+    messages = [
+        str(one.message) for suite in junit(page).values() for case in suite for one in case.result
+    ]
+    assert any(one.endswith(printable(text)) for one in messages)
