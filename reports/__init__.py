@@ -10,6 +10,7 @@ import pluggy
 from reports.html import HtmlReport
 from reports.json import JsonReport
 from reports.junit import JunitReport
+from reports.kcidb import KcidbReport
 from reports.lkml import LkmlReport
 from reports.markdown import MarkdownReport
 from reports.table import TableReport
@@ -24,6 +25,7 @@ REPORTS: tuple[Report, ...] = (
     LkmlReport(),
     JsonReport(),
     JunitReport(),
+    KcidbReport(),
 )
 
 hookimpl = pluggy.HookimplMarker("difftest")

@@ -68,7 +68,7 @@ form = click.option(
     multiple=True,
     metavar="NAME",
     default=("table",),
-    help="What to print: table, markdown, html, lkml (a mail), json, junit (repeatable).",
+    help="What to print: table, markdown, html, lkml (a mail), json, junit, kcidb (repeatable).",
 )
 
 
