@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from reports.github import GithubReport
 from reports.html import HtmlReport
 from reports.json import JsonReport
 from reports.junit import JunitReport
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 REPORTS: tuple[Report, ...] = (
     TableReport(),
     MarkdownReport(),
+    GithubReport(),
     HtmlReport(),
     LkmlReport(),
     JsonReport(),

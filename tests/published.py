@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cmarkgfm
+from cmarkgfm.cmark import Options
 from junitparser import JUnitXml, TestSuite
+from justhtml import JustHTML
 from kcidb_io.schema import LATEST
 from xmlschema import XMLSchema
 
@@ -39,3 +42,14 @@ def kcidb(text: str) -> dict[str, Any]:
     assert {one["checkout_id"] for one in data["builds"]} <= set(ids["checkouts"])
     assert {one["build_id"] for one in data["tests"]} <= set(ids["builds"])
     return data
+
+
+def github(text: str) -> JustHTML:
+    """Return the page that GitHub's own parser makes of Markdown; text between is not lost."""
+    made = cmarkgfm.github_flavored_markdown_to_html(text, Options.CMARK_OPT_UNSAFE)
+    return JustHTML(made, fragment=True, strict=True, sanitize=False)
+
+
+def shown(page: JustHTML, selector: str) -> list[str]:
+    """Return the text of each element that a selector finds, in one line."""
+    return [" ".join(str(one.to_text()).split()) for one in page.query(selector)]

@@ -10,6 +10,7 @@ from made import BUNDLED, HUNG, campaign, except_for, run, strategy
 from msgspec.structs import replace
 
 from difftest.assemble import result_of
+from difftest.characters import printable
 from difftest.result import Attack
 
 if TYPE_CHECKING:
@@ -20,7 +21,21 @@ SIGNS = (
     *("]]>", "<![CDATA[", "<script>", "</details>", "<!--", "-->", "<a@b.c>", "<http://a.b>", "<"),
     *("&", "&lt;", "&#64;", "|", "\\", "\\|", "`", "``", "```", "~~~", "*", "**", "_", "~~", "$"),
     *("# ", "- ", "+ ", "1. ", "> ", "===", "---", "[a](b)", "![a](b)", "[a]: b", "    ", "\t"),
-    *("@everyone", "#1", "GH-1", "http://a.b/c", "www.a.bc", "a@b.cd", "{{ x }}", "%s", "'", '"'),
+    *(
+        "@everyone",
+        "#1",
+        "GH-1",
+        "http://a.b/c",
+        "www.a.bc",
+        "WWW.a.bc",
+        "ftp://x.y",
+        "mailto:a@b.cd",
+        "a@b.cd",
+        "{{ x }}",
+        "%s",
+        "'",
+        '"',
+    ),
     *("\n", "\n\n", "\r\n", "\x00", "\x1b[31m", "\x08", "\x85", "\u2028", "\u202e", "\ufffe"),
     *("\ud800", "\N{GRINNING FACE}", "e\N{COMBINING ACUTE ACCENT}", "\U0001fffe", "x", " "),
 )
@@ -32,7 +47,7 @@ TEXTS = (
         max_size=8,
     )
     .map("".join)
-    .filter(bool)
+    .filter(lambda text: printable(text).strip())
 )
 
 

@@ -3,13 +3,24 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import given, settings
-from published import junit, kcidb
+from published import github, junit, kcidb
 from strange import TEXTS, result
 
 from difftest.characters import printable
+from reports.github import GithubReport
 from reports.junit import JunitReport
 from reports.kcidb import KcidbReport
+from reports.markdown import MarkdownReport
+
+if TYPE_CHECKING:
+    from justhtml import JustHTML
+
+    from difftest.report import Report
 
 _PLAIN = result("plain")
 
@@ -42,3 +53,29 @@ def test_kcidb_has_the_same_tests_and_the_text_whole(text: str) -> None:
         assert len(data[what]) == len(plain[what])
     assert [one["status"] for one in data["tests"]] == [one["status"] for one in plain["tests"]]
     assert all(one["comment"].endswith(printable(text)) for one in data["checkouts"])
+
+
+def elements(page: JustHTML) -> list[str]:
+    """Return the elements of a page in order, without links: GitHub makes them of addresses."""
+    return [one.name for one in page.query("*") if one.name != "a"]
+
+
+def whole(page: JustHTML) -> str:
+    """Return all text of a page without spaces, which may stand in other places."""
+    return "".join(str(page.to_text(separator="")).replace("\N{WORD JOINER}", "").split())
+
+
+@pytest.mark.parametrize("report", [GithubReport(), MarkdownReport()], ids=lambda one: one.name)
+@settings(max_examples=40, deadline=None)
+@given(text=TEXTS)
+def test_markdown_has_the_same_elements_and_the_text_whole(report: Report, text: str) -> None:
+    page = github(report.render(result(text)))
+    assert elements(page) == elements(github(report.render(_PLAIN)))
+    assert "".join(printable(text).split()) in whole(page)
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=TEXTS)
+def test_github_tells_nobody_and_refers_to_nothing(text: str) -> None:
+    page = GithubReport().render(result(text))
+    assert not re.search(r"@\w|#\d|GH-\d", page)
