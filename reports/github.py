@@ -30,6 +30,8 @@ _JOINER = "\N{WORD JOINER}"
 
 
 class GithubReport:
+    """A summary for a step of GitHub's Actions, or a comment."""
+
     name = "github"
     suffix = ".github.md"
 

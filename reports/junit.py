@@ -25,6 +25,8 @@ _ELEMENTS = {Status.FAIL: Failure, Status.UNKNOWN: Error, Status.NOTHING: Skippe
 
 
 class JunitReport:
+    """JUnit XML for CI systems, in which UNKNOWN is an error."""
+
     name = "junit"
     suffix = ".junit.xml"
 

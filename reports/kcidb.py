@@ -49,7 +49,10 @@ _EXCERPT = 16384
 
 
 class KcidbReport:
-    """`origin` is who reports; without one it is that of the environment, or ORIGIN."""
+    """What systems that test kernels report to KCIDB; nothing is sent.
+
+    `origin` is who reports; without one it is that of the environment (VARIABLE), or ORIGIN.
+    """
 
     name = "kcidb"
     suffix = ".kcidb.json"
