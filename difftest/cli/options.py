@@ -68,7 +68,8 @@ form = click.option(
     multiple=True,
     metavar="NAME",
     default=("table",),
-    help="What to print: table, markdown, html, lkml (a mail), json (repeatable).",
+    help="What to print: table, markdown, github (a summary), html, lkml (a mail), json, junit, "
+    "kcidb (repeatable).",
 )
 
 
