@@ -7,13 +7,13 @@ import contextlib
 import sys
 import time
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, count, product
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from difftest import campaign, conform, kernels, kills, pool, runs
+from difftest import campaign, conform, kernels, kills, patchfile, pool, runs
 from difftest.assemble import explained, result_of
 from difftest.context import Context
 from difftest.criteria import criteria
@@ -21,11 +21,11 @@ from difftest.deciding import deciding
 from difftest.errors import PluginError, StoreError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
+from difftest.fitting import misfits
 from difftest.identity import version_of
 from difftest.inquiry import inquire
-from difftest.kernels.series import patches_for
+from difftest.kernels.series import name_in, patches_for
 from difftest.mutants import patch_of
-from difftest.patching import touched_files
 from difftest.settings import Mutants, settings_of
 from difftest.store import Store
 from difftest.strategy import Strategy
@@ -33,7 +33,7 @@ from difftest.verdict import Traits
 from difftest.workload.states import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from difftest.backends import Backend
@@ -64,6 +64,8 @@ class Request:
     faults: int = 0
     mutants: Mutants = Mutants.NONE
     preferences: tuple[str, ...] = ()
+    trust: bool = False
+    """Whether patch files may touch any file of a kernel's tree."""
 
 
 def strategies_of(
@@ -72,32 +74,70 @@ def strategies_of(
     patches: Sequence[Path],
     backends: Sequence[Backend] = (),
     default: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> list[Strategy]:
     """Return the strategies of these names (else of `default`, else all), then those of patches.
 
-    A patch file does not say which kernel it is for: it is taken to be for those of `backends`.
+    A patch file does not say which kernel it is for: it is tried on those of `backends`. Raises
+    PatchError for one that applies to none of them, or without `trust` touches what it may not.
     """
     chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
     if not chosen:
         chosen = list(plugins.strategies.values())
-    series = [series for backend in backends if (series := patches_for(backend.name))]
-    return chosen + [_of_patch(path, plugins, series or [kernels.DEFAULT]) for path in patches]
+    places = {
+        name_in(backend.name): series
+        for backend in backends
+        if not is_model(backend.name) and (series := patches_for(backend.name))
+    }
+    models = [series for backend in backends if (series := patches_for(backend.name))]
+    for path in _once(patches):
+        taken = {*plugins.strategies, *(one.name for one in chosen)}
+        one = patchfile.read(path, trust=trust)
+        chosen.append(_of_patch(path, one, taken, places, models))
+    return chosen
 
 
-def _of_patch(path: Path, plugins: Plugins, series: Sequence[str]) -> Strategy:
-    """Make a strategy of a patch file: for kernels only, named after the file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--patch {path}: cannot be read as text: {error}") from error
-    if not touched_files(text, f"--patch {path}"):
-        raise UsageError(f"--patch {path}: the file is empty: expected a unified diff")
-    if path.stem in plugins.strategies:
-        raise UsageError(f"--patch {path}: there is a strategy {path.stem!r}: rename the file")
+def _once(patches: Sequence[Path]) -> Sequence[Path]:
+    if patches.count(patchfile.STDIN) > 1:
+        raise UsageError("--patch - is given twice: standard input can be read once")
+    return patches
+
+
+def _of_patch(
+    path: Path,
+    one: patchfile.PatchFile,
+    taken: Container[str],
+    places: Mapping[str, str],
+    models: Sequence[str],
+) -> Strategy:
+    """Make a strategy of a patch file: for kernels only. Its name is none of those `taken`.
+
+    `places` are the series and trees to try it on, each with the series whose patches it takes,
+    `models` those whose models run.
+    """
+    names = chain([one.name], (f"{one.name}_{number}" for number in count(2)))
+    name = next(name for name in names if name not in taken)
+    said = (
+        one.said
+        if name == one.name
+        else (
+            *one.said,
+            f"--patch {path}: there is a strategy {one.name} already: this one is {name}",
+        )
+    )
+    refused = misfits(f"strategy {name}", one.text, list(places))
+    for text in (*said, *(f"{name}: {why}" for why in refused.values())):
+        print(f"difftest: {text}", file=sys.stderr)  # noqa: T201
+    fitting = {series for place, series in places.items() if place not in refused}
+    reasons = {places[place]: why for place, why in refused.items() if places[place] not in fitting}
+    series = [one for one in (*places.values(), *models) if one not in reasons]
     return Strategy(
-        name=path.stem,
-        claim=f"The patch in {path.name}.",
-        kernel_patches=MappingProxyType(dict.fromkeys(series, text)),
+        name=name,
+        claim=one.claim,
+        reference=one.reference,
+        kernel_patches=MappingProxyType(dict.fromkeys(series or [kernels.DEFAULT], one.text)),
+        does_not_apply=MappingProxyType(reasons),
     )
 
 
@@ -220,7 +260,13 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
     """Open the run that was asked for: the unfinished one of the same settings, or a new one."""
     started = time.monotonic()
     backends, left_out = backends_of(plugins, asked.backends)
-    strategies = strategies_of(plugins, asked.strategies, asked.patches, backends)
+    if asked.patches:
+        for place in {name_in(one.name) for one in backends if not is_model(one.name)}:
+            if place in kernels.known():
+                kernels.fetch(place)
+    strategies = strategies_of(
+        plugins, asked.strategies, asked.patches, backends, trust=asked.trust
+    )
     oracles = [] if asked.oracles is None else oracles_of(plugins, asked.oracles)
     if not asked.faults and not asked.oracles:
         idle = [one for one in oracles if getattr(one, "of_guards", False)]

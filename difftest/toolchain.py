@@ -33,6 +33,7 @@ PACKAGES = MappingProxyType(
         "tar": "tar",
         "dpkg-deb": "dpkg",
         "apt-get": "apt",
+        "bwrap": "bubblewrap",
         "qemu-system-x86_64": "qemu-system-x86",
     }
 )

@@ -59,9 +59,14 @@ patch = click.option(
     "--patch",
     "patches",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A kernel patch to compare as a strategy of its own, named after the file (repeatable).",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="A kernel patch to compare as a strategy of its own: a diff, a mail, an mbox with a "
+    "series; - is standard input (repeatable).",
 )
+trust = click.option(
+    "--trust-patch", "trust", is_flag=True,
+    help="Let --patch touch any file of the tree. It can run programs on this machine then.",
+)  # fmt: skip
 form = click.option(
     "--format",
     "formats",

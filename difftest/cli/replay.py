@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("workload", type=click.File(encoding="utf-8"), metavar="FILE")
 @options.strategy
 @options.patch
+@options.trust
 @options.backend
 @options.oracle
 @click.option("--console", is_flag=True, help="Print the console of a guest that did not finish.")
@@ -30,6 +31,7 @@ def replay(
     workload: Any,
     strategies: tuple[str, ...],
     patches: tuple[Path, ...],
+    trust: bool,  # noqa: FBT001 - click passes it by keyword
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     console: bool,  # noqa: FBT001 - click passes it by keyword
@@ -44,7 +46,9 @@ def replay(
     """
     loaded = plugins.load(skip)
     places, left_out = session.backends_of(loaded, backends)
-    chosen = session.strategies_of(loaded, strategies, patches, places, default=(BASELINE,))
+    chosen = session.strategies_of(
+        loaded, strategies, patches, places, default=(BASELINE,), trust=trust
+    )
     judges = session.oracles_of(loaded, oracles)
     parsed = codec.from_text(workload.read(), workload.name)
     for name, reason in left_out.items():

@@ -18,6 +18,7 @@ from difftest.settings import Mutants
 @click.command()
 @options.strategy
 @options.patch
+@options.trust
 @options.backend
 @options.oracle
 @options.workloads
@@ -37,6 +38,7 @@ from difftest.settings import Mutants
 def run(
     strategies: tuple[str, ...],
     patches: tuple[Path, ...],
+    trust: bool,  # noqa: FBT001 - click passes it by keyword
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     workloads: int,
@@ -70,7 +72,7 @@ def run(
         wanted = Mutants.TOO if mutants else Mutants.NONE
         first = criteria.read(preferred) if preferred else ()
         asked = session.Request(
-            strategies, patches, backends, oracles, workloads, seed, faults, wanted, first
+            strategies, patches, backends, oracles, workloads, seed, faults, wanted, first, trust
         )
         opened = session.begin(loaded, asked, output, skip)
     else:
