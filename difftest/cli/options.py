@@ -73,7 +73,8 @@ form = click.option(
     multiple=True,
     metavar="NAME",
     default=("table",),
-    help="What to print: table, markdown, html, lkml (a mail), json (repeatable).",
+    help="What to print: table, markdown, github (a summary), html, lkml (a mail), json, junit, "
+    "kcidb (repeatable).",
 )
 
 
@@ -98,6 +99,10 @@ jobs = click.option(
     "--jobs", type=_Number(1, "auto", lambda: len(os.sched_getaffinity(0))),
     default="auto", show_default=True,
     help="Processes; auto: one for each processor. The result is the same for any number.",
+)  # fmt: skip
+cluster = click.option(
+    "--cluster", default="", metavar="ADDRESS",
+    help="Run on a Dask cluster, not in --jobs: tcp://HOST:PORT, or local:N for N workers here.",
 )  # fmt: skip
 output = click.option(
     "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from difftest import sandbox
 from difftest.errors import BuildError, PatchError
-from difftest.kernels import cache, config, source, tree
+from difftest.kernels import artefacts, cache, config, source, tree
 from difftest.progress import progress
 from difftest.toolchain import (
     CommandError,
@@ -86,11 +86,19 @@ def build(series: str, patches: Sequence[Patch], flavour: Flavour, label: str = 
     `label` is a name to list it by. Raises PatchError if a patch does not apply, BuildError if
     the result does not compile, ToolchainError if a program or the room on the disk is missing.
     """
+    asked = artefacts.request("kernel", series, flavour.name, *(one.text for one in patches))
+    if (there := artefacts.given(asked)) and (kernel := cache.lookup(there.name)):
+        return kernel
     require("git", "gcc")
-    address = digest(series, patches, flavour)
-    with cache.lock(f"kernel-{address}"):
-        kernel = cache.lookup(address) or _build(series, patches, flavour, label, address)
-        cache.add_label(address, label)
+    try:
+        address = digest(series, patches, flavour)
+        with cache.lock(f"kernel-{address}"):
+            kernel = cache.lookup(address) or _build(series, patches, flavour, label, address)
+            cache.add_label(address, label)
+    except (PatchError, BuildError) as error:
+        artefacts.note(asked, error)
+        raise
+    artefacts.note(asked, ("kernels", address))
     return kernel
 
 
