@@ -13,17 +13,18 @@ from difftest.backends import Runner, running
 from difftest.conformance import disagreements
 from difftest.facts import model_for
 from difftest.outcome import Outcome, Record
-from difftest.rendering import disagreement_file, listing, origin, witness_file
+from difftest.rendering import disagreement_file, origin, witness_file
 from difftest.shrinking import smallest
 from difftest.strategy import BASELINE
 from difftest.verdict import Value, compares, judge_safely
+from difftest.witness import Head, to_text
 from difftest.workload import codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from difftest.plugins import Plugins
-    from difftest.result import Conformance, Disagreement, Result, Witness
+    from difftest.result import Conformance, Result, Witness
     from difftest.settings import Settings
     from difftest.verdict import AnyOracle
     from difftest.workload.workload import Workload
@@ -105,12 +106,12 @@ def files(result: Result, shrunk: Iterable[Shrunk]) -> dict[str, str]:
     """
     kept = {}
     for witness in result.witnesses:
-        what = f"{witness.strategy} fails {witness.oracle} on {listing(witness.backends)}"
-        kept[witness_file(witness)] = _headed(result, witness, what)
+        kept[witness_file(witness)] = to_text(_head(result, witness), witness.text)
     for one in result.conformance:
         if one.smallest:
             what = f"{model_for(one.backend)} and {one.backend} disagree on {one.strategy}"
-            kept[disagreement_file(one)] = _headed(result, one.smallest, what)
+            of = f"{origin(one.smallest)} of seed {result.seed}"
+            kept[disagreement_file(one)] = f"# {of}: {what}\n{one.smallest.text}"
             if seen := outcomes_of(one, shrunk):
                 kept[disagreement_file(one, ".json")] = _json(seen)
     return kept
@@ -130,8 +131,17 @@ def _json(outcomes: Mapping[str, Outcome]) -> str:
     return msgspec.json.format(msgspec.json.encode(outcomes), indent=2).decode() + "\n"
 
 
-def _headed(result: Result, found: Witness | Disagreement, what: str) -> str:
-    return f"# {origin(found)} of seed {result.seed}: {what}\n{found.text}"
+def _head(result: Result, witness: Witness) -> Head:
+    return Head(
+        strategy=witness.strategy,
+        oracle=witness.oracle,
+        verdict=Value.FAIL,
+        evidence=witness.evidence,
+        backends=witness.backends,
+        seed=result.seed,
+        workload=witness.number,
+        shrunk=witness.shrunk,
+    )
 
 
 def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
