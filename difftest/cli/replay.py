@@ -52,8 +52,8 @@ def replay(
     """Run one workload and tell it step by step.
 
     FILE holds the text of a workload (- for standard input), as runs leave them in
-    RUN/witnesses. Without --strategy and --backend: those that its head names, or, where it has
-    none, the baseline, and the model and Linux 6.1.
+    RUN/witnesses. Without --strategy and --backend: those that its head says it is about, or,
+    where it has none, the baseline, and the model and Linux 6.1.
 
     Exit status: 0 no oracle fails, or the witness still shows what its head says; 1 one does, or
     it does not; 2 bad usage, or the rig failed.
@@ -89,14 +89,13 @@ def _default(head: Head | None, loaded: Plugins, source: str) -> tuple[str, ...]
     """Return the strategies that are replayed if none is named."""
     if head is None:
         return (BASELINE,)
-    for name in head.strategies:
-        if name not in loaded.strategies:
-            raise UsageError(
-                f"{source}: the witness is of a strategy {name!r}, which is not known here: give "
-                f"its patch (--patch {name}.patch), install its plugin, or name another one "
-                "(--strategy)"
-            )
-    return head.strategies
+    if head.strategy not in loaded.strategies:
+        raise UsageError(
+            f"{source}: the witness is of a strategy {head.strategy!r}, which is not known here: "
+            f"give its patch (--patch {head.strategy}.patch), install its plugin, or name another "
+            "one (--strategy)"
+        )
+    return (head.strategy,)
 
 
 def _expected(
