@@ -12,6 +12,7 @@ import click
 from difftest.cli.conform import conform
 from difftest.cli.coverage import coverage
 from difftest.cli.explore import explore
+from difftest.cli.export import export
 from difftest.cli.history import history
 from difftest.cli.kernel import kernel
 from difftest.cli.listing import doctor, list_, show
@@ -46,6 +47,7 @@ for _command in (
     run,
     report,
     replay,
+    export,
     conform,
     history,
     mutants,
