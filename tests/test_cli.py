@@ -53,6 +53,7 @@ COMMANDS = (
     "mutants",
     "report",
     "replay",
+    "export",
     "selftest",
     "list",
     "show",
@@ -204,6 +205,33 @@ def test_a_corrupt_run_is_named(tmp_path: Path, damage: str) -> None:
     done = difftest("report", stored)
     assert done.returncode == 2
     assert "0001" in done.stderr
+
+
+def test_a_witness_is_exported_to_a_file_or_standard_output(tmp_path: Path) -> None:
+    witness = Path(__file__).parent / "witnesses" / "never_dirty-dirty.workload"
+    file = tmp_path / "repro.c"
+    done = difftest("export", witness, "--c", "-o", file)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith("// SPDX-License-Identifier: GPL-2.0-only\n/*\n * dirty: ")
+    assert difftest("export", witness, "--c").stdout == text
+    assert "TAP version 13" in difftest("export", witness, "--kselftest").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "forms", "words"),
+    [
+        ("never_dirty-dirty", (), "name the form: --c or --kselftest"),
+        ("remove_bug_on-guard", ("--c",), "remove_bug_on-guard.workload: `fault site="),
+    ],
+)
+def test_what_cannot_be_exported_is_status_2_and_says_why(
+    name: str, forms: tuple[str, ...], words: str
+) -> None:
+    witness = Path(__file__).parent / "witnesses" / f"{name}.workload"
+    done = difftest("export", witness, *forms)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
 
 
 def test_a_wrong_workload_file_is_named_by_line(tmp_path: Path) -> None:

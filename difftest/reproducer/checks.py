@@ -7,19 +7,29 @@ strategy that the oracle passes.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from difftest.errors import UsageError
 from difftest.outcome import Step
-from difftest.workload.limits import MAX_PAGES
 from difftest.workload.workload import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from difftest.outcome import Outcome, State
+    from difftest.outcome import Outcome, State, Window
     from difftest.reproducer.statements import Body
+
+
+T = TypeVar("T")
+
+UNKNOWN = -1
+"""What a page is said to hold, and how many blocks a file has, if that is not to be looked at."""
+UNSEEN = "?"
+"""Stands for a page of which it is not known whether it is in the page cache."""
 
 
 class Check(NamedTuple):
@@ -47,13 +57,57 @@ def due(reference: Outcome) -> Mapping[str, Step]:
     return {one.at: one for one in reference.trace if isinstance(one, Step)}
 
 
+def agreed(references: Sequence[Outcome]) -> Outcome:
+    """Return what several outcomes have in common; what they differ in is as if not seen."""
+    first, *others = references
+    same = {_event(one) for one in first.trace}
+    same.intersection_update(*({_event(one) for one in other.trace} for other in others))
+    trace = tuple(one for one in first.trace if _event(one) in same)
+    states = [one.state for one in references]
+    state = states[0]
+    for other in states[1:]:
+        state = _common(state, other) if state and other else None
+    return replace(first, trace=trace, state=state)
+
+
+def _event(one: Step | Window) -> tuple[str, int, int | None]:
+    """Return what is compared of an event: not the blocks in use, which no result tells."""
+    return (one.at, one.ret, one.copy) if isinstance(one, Step) else (one.at, 0, None)
+
+
+def _common(one: State, other: State) -> State:
+    files = tuple(
+        replace(
+            file,
+            blocks=_one(file.blocks, beside.blocks),
+            content=_equal(file.content, beside.content, UNKNOWN),
+            cached="".join(_equal(tuple(file.cached), tuple(beside.cached), UNSEEN)),
+        )
+        for file, beside in zip(one.files, other.files, strict=True)
+    )
+    maps = tuple(
+        _equal(tags, beside, None) if tags and beside else None
+        for tags, beside in zip(one.maps, other.maps, strict=True)
+    )
+    filler = replace(one.filler, blocks=_one(one.filler.blocks, other.filler.blocks))
+    return replace(one, files=files, filler=filler, maps=maps)
+
+
+def _one(blocks: int, others: int) -> int:
+    return blocks if blocks == others else UNKNOWN
+
+
+def _equal(one: Sequence[T], other: Sequence[T], differs: T) -> tuple[T, ...]:
+    return tuple(a if a == b else differs for a, b in zip_longest(one, other, fillvalue=differs))
+
+
 def _survives(body: Body, reference: Outcome) -> None:  # noqa: ARG001 - as all of them
     body.uses.add("taint")
     body.add("/* A kernel that panics does not come here. */")
     body.add('check(taint() == before, "the kernel complains of nothing");')
 
 
-def _blocks(body: Body, reference: Outcome) -> None:  # noqa: ARG001 - as all of them
+def _blocks(body: Body, reference: Outcome) -> None:
     workload = body.workload
     if not workload.blocks:
         raise UsageError(
@@ -70,6 +124,10 @@ def _blocks(body: Body, reference: Outcome) -> None:  # noqa: ARG001 - as all of
     )
     body.add('printf("# %ld blocks in use, %ld of files\\n", used, files);')
     body.add('check(used == files, "the blocks in use are those of the files");')
+    held = [file.blocks for file in _state(reference).files[: len(workload.files)]]
+    held.append(_state(reference).filler.blocks)
+    if UNKNOWN not in held:
+        body.add(f'check(used == {sum(held)}, "{sum(held)} blocks are in use");')
     _take_down(body)
     body.add("", "used = blocks_in_use();", 'printf("# %ld blocks in use\\n", used);')
     body.add('check(used == 0, "no block is in use when everything is gone");')
@@ -103,19 +161,21 @@ def _contents(body: Body, reference: Outcome) -> None:
             if tag >= 0:
                 body.uses.add("file_page")
                 body.add(f"check_tag(file_page(file[{number}], {page}), {tag},")
-                body.add(f'\t  "page {page} of file {number}");')
+                body.add(f'\t  "page {page} of file {number} holds what it should");')
     for number, (one, tags) in enumerate(zip(body.workload.maps, state.maps, strict=True)):
         for page, held in enumerate(tags or ()):
             if one.kind is not Kind.SHARED and held is not None and held >= 0:
                 body.add(f"check_tag(tag_in((void *)(map_at[{number}] + {page} * PAGE)), {held},")
-                body.add(f'\t  "page {page} of mapping {number}");')
+                body.add(f'\t  "page {page} of mapping {number} holds what it should");')
 
 
 def _cache(body: Body, reference: Outcome) -> None:
     """Compare which pages are in the page cache, up to the end of any mapping, and what is."""
     body.uses.add("cached")
     for number, file in enumerate(_state(reference).files):
-        for page, cached in enumerate(file.cached[:MAX_PAGES]):
+        for page, cached in enumerate(file.cached):
+            if cached == UNSEEN:
+                continue
             due = "" if cached == "1" else "!"
             words = "is" if cached == "1" else "is not"
             body.add(f"check({due}is_cached(file[{number}], {page}),")

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from difftest import facts, replay
 from difftest.errors import UsageError
-from difftest.facts import MODEL
+from difftest.facts import model_for
 from difftest.outcome import Window
 from difftest.reproducer import checks
 from difftest.reproducer.statements import STRIDE, Body, set_up
@@ -163,13 +163,20 @@ def exported(head: Head | None, workload: Workload, plugins: Plugins, *, kselfte
 
 
 def _reference(head: Head, workload: Workload, plugins: Plugins) -> Outcome:
-    """Play the workload on the model with a strategy that passes, which shows what is due."""
-    backend = plugins.backend(MODEL)
+    """Play the workload with a strategy that passes, which shows what is due.
+
+    On the models of all kernels that the head names: what they do not agree on is due on none.
+    """
+    models = {name: plugins.backend(name) for name in map(model_for, head.backends)
+              if name in plugins.backends}  # fmt: skip
     for name in head.passes:
         known = plugins.strategies.get(name)
         chain = facts.chain(known, plugins.strategies) if known else ()
-        if known and not any(backend.supports(link) for link in chain):
-            return replay.replay(plugins, workload, known, backend, ()).outcome
+        fits = [one for one in models.values() if not any(one.supports(link) for link in chain)]
+        if known and fits:
+            return checks.agreed(
+                [replay.replay(plugins, workload, known, one, ()).outcome for one in fits]
+            )
     raise UsageError(
         "what a kernel without the failure does is not known: the head has to name a strategy "
         f"with a patch for the model that {head.oracle} passes (`# passes: NAME`)"
