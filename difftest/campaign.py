@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from difftest import again, facts, findings, judging, plugins, reached, shards, trial
+from difftest import again, facts, findings, judging, pairs, plugins, reached, shards, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.backends import TakesFaults, running
@@ -228,8 +228,16 @@ def _try_mutants(
 
 
 def _shrink(store: Store, each: Callable[..., Iterator[Any]]) -> None:
-    """See that the store has everything that was found as small as it can be."""
-    missing = findings.found_in(result_of(store))
+    """See that the store has everything that was found as small as it can be, pairs last."""
+    _shrink_all(store, each, findings.found_in(result_of(store)))
+    told_apart = pairs.Apart.of(store)
+    while missing := told_apart.left(store.shrunk()):
+        _shrink_all(store, each, missing)
+
+
+def _shrink_all(
+    store: Store, each: Callable[..., Iterator[Any]], missing: Sequence[Finding]
+) -> None:
     with progress("shrinking what was found", len(missing)) as shown:
         for shrunk in each(shrink, missing):
             store.add_shrunk(shrunk)

@@ -21,7 +21,7 @@ from difftest.witness import Head, to_text
 from difftest.workload import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from difftest.plugins import Plugins
     from difftest.result import Conformance, Result, Witness
@@ -34,13 +34,16 @@ if TYPE_CHECKING:
 class Finding(Record, frozen=True):
     """On a workload a strategy fails `oracle` on all of `backends`, or, without one, these differ.
 
-    `text` is the text form of the smallest such workload of the run.
+    `text` is the text form of the smallest such workload of the run. With `against` it is the
+    smallest that this other strategy passes there, and `number` is its number.
     """
 
     strategy: str
     oracle: str
     backends: tuple[str, ...]
     text: str
+    against: str = ""
+    number: int = 0
 
 
 class Shrunk(Record, frozen=True):
@@ -112,6 +115,9 @@ def files(result: Result, shrunk: Iterable[Shrunk]) -> dict[str, str]:
     told_apart = {
         (one.finding.strategy, one.finding.oracle, one.text): one.passes for one in shrunk
     }
+    for less in shrunk:
+        if less.finding.against:
+            kept[_pair_file(less.finding)] = to_text(_pair_head(result, less), less.text)
     for witness in result.witnesses:
         passes = told_apart.get((witness.strategy, witness.oracle, witness.text), ())
         kept[witness_file(witness)] = to_text(_head(result, witness, passes), witness.text)
@@ -137,6 +143,25 @@ def outcomes_of(one: Conformance, shrunk: Iterable[Shrunk]) -> dict[str, Outcome
 
 def _json(outcomes: Mapping[str, Outcome]) -> str:
     return msgspec.json.format(msgspec.json.encode(outcomes), indent=2).decode() + "\n"
+
+
+def _pair_file(finding: Finding) -> str:
+    return f"witnesses/{finding.strategy}-{finding.oracle}-not-{finding.against}.workload"
+
+
+def _pair_head(result: Result, one: Shrunk) -> Head:
+    finding = one.finding
+    return Head(
+        strategy=finding.strategy,
+        oracle=finding.oracle,
+        verdict=Value.FAIL,
+        evidence=one.evidence,
+        backends=finding.backends,
+        seed=result.seed,
+        workload=finding.number,
+        shrunk=True,
+        passes=one.passes,
+    )
 
 
 def _head(result: Result, witness: Witness, passes: tuple[str, ...]) -> Head:
@@ -178,13 +203,21 @@ def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
             return Shrunk(finding, codec.to_text(least), _outcomes(runners, least), "")
         jury = Jury(oracle, opened(BASELINE) if compares(oracle) else [])
         reasons = jury.reasons(runners, workload)
-        least = smallest(workload, lambda some: jury.fail(runners, reasons, some))
+        others = opened(finding.against) if finding.against else []
+
+        def shows(some: Sequence[Workload]) -> list[bool]:
+            failed = jury.fail(runners, reasons, some)
+            left = [one for one, fails in zip(some, failed, strict=True) if fails]
+            passed = iter(jury.passed(others, left))
+            return [fails and next(passed) for fails in failed]
+
+        least = smallest(workload, shows)
         passes = tuple(
             one.name
             for one in settings.compared()
             if one.name != finding.strategy
             and _fits(facts.chain(one, known), finding, plugins)
-            and jury.passes(opened(one.name), least)
+            and jury.passed(opened(one.name), [least]) == [True]
         )
         outcomes = _outcomes(runners, least)
         base = next(jury.below[0].run([least])) if jury.below else None
@@ -248,25 +281,38 @@ class Jury(NamedTuple):
         The last ones get only what the first ones let through: the model comes first, where there
         is one, and takes no boot.
         """
+        return self._hold(
+            runners,
+            workloads,
+            lambda place, outcome, verdict: (
+                verdict.value is Value.FAIL and reasons[place].same(Reason.of(outcome, verdict))
+            ),
+        )
+
+    def passed(self, runners: Sequence[Runner], workloads: Sequence[Workload]) -> list[bool]:
+        """Say of each workload whether it passes on all backends, and could have failed there."""
+        return self._hold(
+            runners,
+            workloads,
+            lambda place, outcome, verdict: (  # noqa: ARG005 - as above
+                verdict.value is Value.PASS and verdict.reached
+            ),
+        )
+
+    def _hold(
+        self,
+        runners: Sequence[Runner],
+        workloads: Sequence[Workload],
+        holds: Callable[[int, Outcome, Verdict], bool],
+    ) -> list[bool]:
+        """Say what holds on all backends; what does not on one is not tried on the next."""
         left = dict(enumerate(workloads))
-        for place, reason in enumerate(reasons):
+        for place in range(len(runners)):
             judged = zip(left, self._judged(runners, place, list(left.values())), strict=True)
-            left = {
-                number: workloads[number]
-                for number, (outcome, verdict) in judged
-                if verdict.value is Value.FAIL and reason.same(Reason.of(outcome, verdict))
-            }
+            left = {number: workloads[number] for number, one in judged if holds(place, *one)}
             if not left:
                 break
         return [number in left for number in range(len(workloads))]
-
-    def passes(self, runners: Sequence[Runner], workload: Workload) -> bool:
-        """Whether a workload passes on all backends, and could have failed."""
-        for place in range(len(runners)):
-            _, verdict = next(self._judged(runners, place, [workload]))
-            if verdict.value is not Value.PASS or not verdict.reached:
-                return False
-        return True
 
 
 def _disagree(
