@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from difftest import again, facts, findings, judging, reached, shards, trial
+from difftest import again, facts, findings, judging, pairs, reached, shards, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.attack import prepare as prepare_attacks
@@ -231,8 +231,14 @@ def _try_mutants(
 
 
 def _shrink(store: Store, pool: Pool) -> None:
-    """See that the store has everything that was found as small as it can be."""
-    missing = findings.found_in(result_of(store))
+    """See that the store has everything that was found as small as it can be, pairs last."""
+    _shrink_all(store, pool, findings.found_in(result_of(store)))
+    told_apart = pairs.Apart.of(store)
+    while missing := told_apart.left(store.shrunk()):
+        _shrink_all(store, pool, missing)
+
+
+def _shrink_all(store: Store, pool: Pool, missing: Sequence[Finding]) -> None:
     with progress("shrinking what was found", len(missing)) as shown:
         for shrunk in pool.each(shrink, missing):
             store.add_shrunk(shrunk)

@@ -15,6 +15,8 @@ from difftest.backends.model import ModelBackend
 from difftest.errors import PluginError, RigError
 from difftest.result import encode
 from difftest.store import Store
+from difftest.witness import from_text
+from difftest.workload.codec import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,11 +141,12 @@ def test_a_run_leaves_a_report_and_witnesses_that_can_be_replayed(tmp_path: Path
     (witness,) = run.glob("witnesses/*.workload")
     assert witness.name == "unpatched-no_kernel_bug.workload"
     text = witness.read_text(encoding="utf-8")
-    assert text.startswith("# what is left of workload ")
-    assert "unpatched fails no_kernel_bug on model\n" in text
-    assert (
-        len(text.splitlines()) <= 8
-    )  # a head, a mount, a file, a map, a copy, its window, a cause
+    head, workload = from_text(text, "")
+    assert head
+    assert (head.strategy, head.oracle, head.backends) == ("unpatched", "no_kernel_bug", ("model",))
+    assert (head.seed, head.shrunk, head.passes) == (request().seed, True, ("release_page",))
+    # A mount, a file, a map, a copy, its window, a cause.
+    assert len(to_text(workload).splitlines()) == 6
 
 
 class Forgetful(ModelBackend):

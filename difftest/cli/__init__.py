@@ -12,6 +12,7 @@ import click
 from difftest.cli.conform import conform
 from difftest.cli.coverage import coverage
 from difftest.cli.explore import explore
+from difftest.cli.export import export
 from difftest.cli.history import history
 from difftest.cli.kernel import kernel
 from difftest.cli.listing import doctor, list_, show
@@ -51,6 +52,7 @@ for _command in (
     runs,
     compare,
     replay,
+    export,
     conform,
     history,
     mutants,
