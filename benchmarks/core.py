@@ -61,13 +61,12 @@ def _play(workloads: list[Workload], _: int) -> float:
         ):
             settings = made.settings
         with Store.create(Path(folder), settings) as store:
-            store.add_workloads(0, [codec.to_text(one) for one in workloads])
+            texts = tuple(codec.to_text(one) for one in workloads)
+            store.add_workloads(0, texts)
             context = campaign.Context(settings, loaded, store.directory)
             campaign.prepare(context)
             tasks = [
-                campaign.Task(kernel.STRATEGY, backend, one.number, one.first, one.length)
-                for one in plan(len(workloads), 0)
+                campaign.Task(kernel.STRATEGY, backend, number, first, texts[first:][:length], b"")
+                for first, length, number, _ in plan(len(workloads), 0)
             ]
-            return seconds(
-                lambda: [store.add_tally(campaign.play(context, task).tally) for task in tasks]
-            )
+            return seconds(lambda: [store.add_done(campaign.play(context, task)) for task in tasks])
