@@ -4,16 +4,17 @@
 VENV := .venv
 PYTHON := python3
 BIN := $(VENV)/bin
-PACKAGES := bc bison chromium dpkg flex gcc git libc6-dev libelf-dev make \
+PACKAGES := bc bison bubblewrap chromium dpkg flex gcc git libc6-dev libelf-dev make \
 	$(PYTHON)-venv qemu-system-x86 spin tar xz-utils
 
-.PHONY: help setup compare test check fast kernels schema bench clean
+.PHONY: help setup compare test check docs fast kernels schema bench clean
 
 help:
 	@echo 'make compare   the main job: compare the fixes on the model and on Linux 6.1'
 	@echo 'make test      all tests, those on real kernels included'
 	@echo 'make fast      the tests that need no kernel and no browser'
 	@echo 'make check     linters and types'
+	@echo 'make docs      the documentation as a site, in build/site'
 	@echo 'make bench     benchmarks'
 	@echo 'make setup     system packages (as root) and the virtual environment'
 	@echo 'make clean     the virtual environment; kernels: difftest kernel clean --all'
@@ -51,6 +52,11 @@ check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Links that lead nowhere fail.
+docs: setup
+	@$(BIN)/python -m mkdocs build --quiet --strict
+	@echo 'build/site/index.html'
 
 schema: setup
 	@$(BIN)/python -m difftest.schema

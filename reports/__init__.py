@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from reports.github import GithubReport
 from reports.html import HtmlReport
 from reports.json import JsonReport
+from reports.junit import JunitReport
+from reports.kcidb import KcidbReport
 from reports.lkml import LkmlReport
 from reports.markdown import MarkdownReport
 from reports.table import TableReport
@@ -19,9 +22,12 @@ if TYPE_CHECKING:
 REPORTS: tuple[Report, ...] = (
     TableReport(),
     MarkdownReport(),
+    GithubReport(),
     HtmlReport(),
     LkmlReport(),
     JsonReport(),
+    JunitReport(),
+    KcidbReport(),
 )
 
 hookimpl = pluggy.HookimplMarker("difftest")

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from difftest import reached, rendering
+from difftest.characters import printable
 from difftest.facts import is_model
 from difftest.kernels.series import patches_for
 from difftest.timeline import Event, Row, threads, timelines
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 
     from difftest.result import Cell, Patch, Result, StrategyResult, Witness
 
-#: What HTML may not hold, escaped or not: control characters, halves of characters, no characters.
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(
-        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
-    )
-    + "]"
-)
 #: Where evidence points to: "after step 0.1".
 _STEP = re.compile(r"\bstep (\d+(?:\.\d+)*)")
 #: The mount of a workload, if it has a limit.
@@ -114,7 +107,7 @@ def _environment() -> Environment:
 def _clean(value: object) -> object:
     """Put a sign in the place of what the page may not hold."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", value)
+        return printable(value)
     return value
 
 
@@ -179,7 +172,8 @@ def _diff(patch: Patch, section: Section) -> Iterator[tuple[str, str]]:
     decide = {
         line
         for shown in section.witnesses
-        if own and (found := shown.witness.deciding) and found.target == patch.target
+        for found in shown.witness.deciding
+        if own and found.target == patch.target
         for line in found.lines
     }
     for number, line in enumerate(patch.text.expandtabs(8).splitlines(), 1):

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from difftest import kills, reached
+from difftest.gfm import fence, plain, table
 from difftest.rendering import (
     LEGEND,
     Line,
@@ -30,13 +30,9 @@ from difftest.rendering import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from difftest.result import Result, StrategyResult, Witness
-
-#: What means something to Markdown in a sentence. A `_` inside a name and the `<` of a bound do
-#: not, and the page should read well as text.
-_SPECIAL = re.compile(r"[\\`*|\[\]#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|<(?=[A-Za-z/!?])")
 
 
 class MarkdownReport:
@@ -44,10 +40,10 @@ class MarkdownReport:
     suffix = ".md"
 
     def render(self, result: Result, run: str = "RUN") -> str:
-        lines = ["# Comparison of fixes", "", f"{_plain(introduction(result))}.", ""]
-        lines += [f"- **{_plain(name)}**: {_plain(text)}" for name, text in strategy_lines(result)]
+        lines = ["# Comparison of fixes", "", f"{plain(introduction(result))}.", ""]
+        lines += [f"- **{plain(name)}**: {plain(text)}" for name, text in strategy_lines(result)]
         lines += ["", *_decision(result)]
-        lines += ["## What was seen", "", _plain(LEGEND), ""]
+        lines += ["## What was seen", "", plain(LEGEND), ""]
         for backend in result.backends:
             lines += _backend(result, backend)
         out = [one for one in result.strategies if one.ruled_out]
@@ -57,11 +53,11 @@ class MarkdownReport:
             lines += _ruled_out(result, strategy, run)
         besides = remarks(result)
         if besides:
-            lines += ["## Besides", "", *(f"- {_plain(one)}" for one in besides), ""]
+            lines += ["## Besides", "", *(f"- {plain(one)}" for one in besides), ""]
         rows = reached_rows(result)
         if rows:
             lines += ["## States reached by the baseline", ""]
-            lines += _table(["state", *result.backends], rows)
+            lines += table(["state", *result.backends], rows)
         lines += _operations(result)
         lines += _checks("Controls", control_lines(result))
         lines += _checks("Model against kernels", conformance_lines(result, run))
@@ -69,22 +65,9 @@ class MarkdownReport:
         return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _plain(text: str) -> str:
-    """Return text as Markdown that shows it as it is."""
-    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
-
-
-def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(map(_plain, headers))} |"
-    yield f"|{' --- |' * len(headers)}"
-    for row in rows:
-        yield f"| {' | '.join(map(_plain, row))} |"
-    yield ""
-
-
 def _decision(result: Result) -> Iterator[str]:
     decision = result.decision
-    yield from (f"## {_plain(headline(decision))}", "")
+    yield from (f"## {plain(headline(decision))}", "")
     for reason in (
         decision.void,
         *decision.reasons,
@@ -92,7 +75,7 @@ def _decision(result: Result) -> Iterator[str]:
         *against_base(result, ruled_out=False),
     ):
         if reason:
-            yield f"- {_plain(reason)}"
+            yield f"- {plain(reason)}"
     yield ""
 
 
@@ -102,30 +85,28 @@ def _backend(result: Result, backend: str) -> Iterator[str]:
         cells = [cell_text(cell) for cell in cells_of(result, one, backend)]
         gap = [absence(one, backend), *[""] * (len(result.oracles) - 1)]
         rows.append([one.name, *(cells or gap)])
-    yield from (f"### {_plain(backend)}", "")
-    yield from _table(["strategy", *result.oracles], rows)
+    yield from (f"### {plain(backend)}", "")
+    yield from table(["strategy", *result.oracles], rows)
     found = causes(result, backend)
-    yield from (f"- ? {_plain(cause)}" for cause in found)
+    yield from (f"- ? {plain(cause)}" for cause in found)
     if found:
         yield ""
 
 
 def _operations(result: Result) -> Iterator[str]:
     yield from ("## Operations", "")
-    yield from (f"- {_plain(reached.summary(result, backend))}" for backend in result.backends)
+    yield from (f"- {plain(reached.summary(result, backend))}" for backend in result.backends)
     yield ""
-    yield from _table(
-        ["operation", "came to", *result.backends], reached.rows(result, window=False)
-    )
+    yield from table(["operation", "came to", *result.backends], reached.rows(result, window=False))
     headers = ["in a window", "then the copy", *result.backends]
-    yield from _table(headers, reached.rows(result, window=True))
+    yield from table(headers, reached.rows(result, window=True))
 
 
 def _ruled_out(result: Result, strategy: StrategyResult, run: str) -> Iterator[str]:
-    yield from (f"### {_plain(strategy.name)}", "")
+    yield from (f"### {plain(strategy.name)}", "")
     for reason in (*strategy.ruled_out, strategy.against_base):
         if reason:
-            yield f"- {_plain(reason)}"
+            yield f"- {plain(reason)}"
     yield ""
     least, others = leading(result, strategy.name)
     if least is None:
@@ -133,23 +114,19 @@ def _ruled_out(result: Result, strategy: StrategyResult, run: str) -> Iterator[s
     yield from _witness(least, run)
     for witness in others:
         if witness.number != least.number:
-            yield f"{_plain(witness.oracle)}, workload {witness.number}:"
+            yield f"{plain(witness.oracle)}, workload {witness.number}:"
             yield ""
-            yield from _fence("sh", command(witness, run))
+            yield from fence("sh", command(witness, run))
 
 
 def _witness(witness: Witness, run: str) -> Iterator[str]:
     where = listing(witness.backends)
     seen = f"{witness.oracle}, {origin(witness)}, seen on {where}: {witness.evidence}"
-    yield from (_plain(seen), "")
+    yield from (plain(seen), "")
     if witness.culprit:
-        yield from (_plain(f"Who: {witness.culprit}"), "")
-    yield from _fence("text", steps(witness.text))
-    yield from _fence("sh", command(witness, run))
-
-
-def _fence(language: str, lines: Iterable[str]) -> Iterator[str]:
-    yield from (f"```{language}", *(line.rstrip() for line in lines), "```", "")
+        yield from (plain(f"Who: {witness.culprit}"), "")
+    yield from fence("text", steps(witness.text))
+    yield from fence("sh", command(witness, run))
 
 
 def _checks(title: str, checks: Sequence[Line]) -> Iterator[str]:
@@ -158,6 +135,6 @@ def _checks(title: str, checks: Sequence[Line]) -> Iterator[str]:
     yield from (f"## {title}", "")
     for line in checks:
         mark = line.mark if line.mark == "ok" else f"**{line.mark}**"
-        yield f"- {mark} {_plain(line.text)}"
-        yield from (f"  - {_plain(example)}" for example in line.examples)
+        yield f"- {mark} {plain(line.text)}"
+        yield from (f"  - {plain(example)}" for example in line.examples)
     yield ""

@@ -52,6 +52,8 @@ COMMANDS = (
     "conform",
     "mutants",
     "report",
+    "runs",
+    "compare",
     "replay",
     "export",
     "selftest",
@@ -112,6 +114,11 @@ def test_a_stored_run_is_rendered_again_in_any_format(tmp_path: Path) -> None:
     assert difftest("report", stored, "--format", "markdown").stdout.startswith("#")
     assert difftest("report", stored, "--format", "html").stdout.startswith("<!DOCTYPE html>")
     assert difftest("report", stored, "--format", "lkml").stdout.startswith("Of 5 strategies")
+    assert difftest("report", stored, "--format", "github").stdout.startswith("## ")
+    junit = difftest("report", stored, "--format", "junit")
+    assert 'testsuite name="unpatched on model"' in junit.stdout
+    assert junit.returncode == done.returncode
+    assert '"config_name"' not in difftest("report", stored, "--format", "kcidb").stdout
 
 
 def test_what_the_report_says_to_replay_shows_the_same_failure(tmp_path: Path) -> None:

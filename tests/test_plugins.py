@@ -38,7 +38,16 @@ def test_everything_bundled_is_there_in_order() -> None:
     loaded = plugins.load()
     assert list(loaded.strategies)[:2] == ["unpatched", "remove_bug_on"]
     assert next(iter(loaded.oracles)) == "no_kernel_bug"
-    assert list(loaded.reports) == ["table", "markdown", "html", "lkml", "json"]
+    assert list(loaded.reports) == [
+        "table",
+        "markdown",
+        "github",
+        "html",
+        "lkml",
+        "json",
+        "junit",
+        "kcidb",
+    ]
     models = ["model:5.10", "model", "model:6.12"]
     kernels = ["uml:5.10", "uml:6.1", "uml:6.12", "uml:6.1+debug", "uml:6.12+debug"]
     emulated = ["qemu:5.10", "qemu:6.1", "qemu:6.12"]

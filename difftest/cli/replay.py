@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.argument("workload", type=click.File(encoding="utf-8"), metavar="FILE")
 @options.strategy
 @options.patch
+@options.trust
 @options.backend
 @options.oracle
 @click.option(
@@ -43,6 +44,7 @@ def replay(
     workload: Any,
     strategies: tuple[str, ...],
     patches: tuple[Path, ...],
+    trust: bool,  # noqa: FBT001 - click passes it by keyword
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     expect: bool | None,  # noqa: FBT001 - click passes it by keyword
@@ -62,7 +64,7 @@ def replay(
     head, parsed = witnesses.from_text(workload.read(), workload.name)
     places, left_out = session.backends_of(loaded, backends or (head.backends if head else ()))
     default = _default(head, loaded, workload.name) if not (strategies or patches) else (BASELINE,)
-    chosen = session.strategies_of(loaded, strategies, patches, places, default)
+    chosen = session.strategies_of(loaded, strategies, patches, places, default, trust=trust)
     judges = session.oracles_of(loaded, oracles)
     expected = _expected(head, expect, chosen, [one.name for one in judges], workload.name)
     for name, reason in left_out.items():

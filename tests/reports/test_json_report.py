@@ -7,7 +7,6 @@ from made import campaign
 
 from difftest.assemble import result_of
 from difftest.schema import PATH
-from reports import REPORTS, difftest_reports
 from reports.json import JsonReport
 
 
@@ -18,9 +17,3 @@ def test_json_is_the_result_without_paths() -> None:
     printed = json.loads(text)
     assert list(printed) == list(json.loads(PATH.read_text())["$defs"]["Result"]["properties"])
     assert printed["decision"]["recommended"] == "release_page"
-
-
-def test_the_bundled_reports_have_names_of_their_own() -> None:
-    assert difftest_reports() is REPORTS
-    assert [one.name for one in REPORTS] == ["table", "markdown", "html", "lkml", "json"]
-    assert [one.suffix for one in REPORTS] == [".txt", ".md", ".html", ".mail.txt", ".json"]
