@@ -4,7 +4,7 @@
 VENV := .venv
 PYTHON := python3
 BIN := $(VENV)/bin
-PACKAGES := bc bison chromium dpkg flex gcc git libc6-dev libelf-dev make \
+PACKAGES := bc bison bubblewrap chromium dpkg flex gcc git libc6-dev libelf-dev make \
 	$(PYTHON)-venv qemu-system-x86 spin tar xz-utils
 
 .PHONY: help setup compare test check docs fast kernels schema bench clean

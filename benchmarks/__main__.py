@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmarks import build, campaign, crash, explore, kernel, model
+from benchmarks import build, campaign, core, crash, explore, kernel, model
 from difftest.errors import DifftestError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ BENCHMARKS = {
     "qemu": kernel.emulated,
     "crash": crash.rows,
     "build": build.rows,
+    "core": core.rows,
     "campaign": campaign.rows,
 }
 
@@ -48,7 +49,7 @@ def main() -> None:
             ],
             headers=("benchmark", "what", "", "against", "", "unit", "ratio", "target"),
             floatfmt=".4g",
-            disable_numparse=[6],
+            disable_numparse=[6] if rows else True,
         )
     )  # fmt: skip
     if missed:

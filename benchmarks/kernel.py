@@ -34,7 +34,7 @@ def emulated(*, quick: bool) -> list[Row]:
 
 def _rows(name: str, backend: GuestBackend, shards: int, repeats: int, target: str) -> list[Row]:
     """Measure from outside: a guest's own clock may lose ticks. A boot does one workload."""
-    workloads = _workloads(shards * generate.SHARD)
+    workloads = known_workloads(shards * generate.SHARD)
     with tempfile.TemporaryDirectory(prefix="difftest-bench-") as folder:
         with guests.runner(STRATEGY, backend=backend) as runner:
             outcomes = list(runner.run(workloads))
@@ -77,7 +77,7 @@ def _rows(name: str, backend: GuestBackend, shards: int, repeats: int, target: s
     ]  # fmt: skip
 
 
-def _workloads(count: int) -> list[Workload]:
+def known_workloads(count: int) -> list[Workload]:
     """Draw workloads until there are enough that the bare loop can do."""
     drawn: list[Workload] = []
     shards = itertools.count()

@@ -10,33 +10,31 @@ from difftest import facts
 from difftest.backends import running
 from difftest.parting import differences, sentence
 from difftest.result import Control
-from difftest.store import Store
 from difftest.strategy import BASELINE
-from difftest.tally import Again
+from difftest.tally import Again, Tally
 from difftest.workload import codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from difftest.campaign import Context
+    from difftest.context import Context
 
 
 class Task(NamedTuple):
-    """A shard that the store has, to be run once more: workloads from `first` on."""
+    """A shard that the store has, to be run once more: its texts, and its tally, packed."""
 
     backend: str
     shard: int
-    first: int
+    texts: tuple[str, ...]
+    before: bytes
 
 
 def run_again(context: Context, task: Task) -> Again:
     """Run a shard of the baseline once more, and compare whole outcomes."""
     known = context.settings.known()
     backend = context.plugins.backend(task.backend)
-    with Store.open(context.directory) as store:
-        tally = store.tally(BASELINE, task.backend, task.shard)
-        before = tally.runs if tally else ()
-        workloads = [codec.from_text(text) for text in store.texts(task.first, len(before))]
+    before = Tally.unpacked(task.before).runs
+    workloads = [codec.from_text(text) for text in task.texts]
     with running(backend, facts.chain(known[BASELINE], known)) as runner:
         outcomes = list(runner.run(workloads))
     compared = differ = 0

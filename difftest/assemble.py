@@ -78,7 +78,7 @@ class Parts(Protocol):
 
     def console(self, strategy: str, backend: str, number: int) -> str | None: ...
 
-    def deciding(self) -> Mapping[tuple[str, str], Deciding]: ...
+    def deciding(self) -> Mapping[tuple[str, str], tuple[Deciding, ...]]: ...
 
     def tallies(self, strategy: str) -> Iterable[Tally]: ...
 
@@ -312,14 +312,14 @@ def _in_order(
 def explained(
     witnesses: Iterable[Witness],
     culprits: Mapping[tuple[str, int], str],
-    deciding: Mapping[tuple[str, str], Deciding],
+    deciding: Mapping[tuple[str, str], tuple[Deciding, ...]],
 ) -> tuple[Witness, ...]:
     """Return the witnesses with who did it, by strategy and number, and which lines decide."""
     return tuple(
         replace(
             one,
             culprit=culprits.get((one.strategy, one.number), ""),
-            deciding=deciding.get((one.strategy, one.oracle)),
+            deciding=deciding.get((one.strategy, one.oracle), ()),
         )
         for one in witnesses
     )

@@ -54,6 +54,11 @@ class _Said(msgspec.Struct, forbid_unknown_fields=True, rename={"tries": "try"})
         return self.uid > 0 and self.capabilities == 0 and refused
 
 
+def prepare() -> None:
+    """Make ready what attacks have in common: workers of another machine cannot."""
+    program()
+
+
 def attacks_on(backend: Boots, chain: Sequence[Strategy]) -> Iterator[Attack]:
     """Attack a strategy's kernel, in a boot for each setting."""
     for setting in SETTINGS:

@@ -6,26 +6,17 @@ A shard is a pure function of its numbers, so the result does not depend on who 
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
-import pickle
-import shutil
-import signal
-import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
-from difftest import again, facts, findings, judging, plugins, reached, shards, trial
+from difftest import again, facts, findings, judging, pairs, reached, shards, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
+from difftest.attack import prepare as prepare_attacks
 from difftest.backends import TakesFaults, running
 from difftest.backends.program import Boots
+from difftest.context import Context
 from difftest.errors import RigError
 from difftest.kernels import source
 from difftest.kernels.series import name_in
@@ -33,50 +24,37 @@ from difftest.mutants import mutants_of
 from difftest.progress import progress
 from difftest.result import MutantResult
 from difftest.settings import Mutants
-from difftest.store import Store
 from difftest.strategy import BASELINE
-from difftest.tally import Run, Tally
+from difftest.tally import Done, Run, Tally
 from difftest.workload import codec
 from difftest.workload.states import states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from difftest.findings import Finding, Shrunk
-    from difftest.plugins import Plugins
+    from difftest.pool import Pool
     from difftest.result import Attack
     from difftest.settings import Settings
     from difftest.shards import Shard
+    from difftest.store import Store
 
-T = TypeVar("T")
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-PART = ".part"
-"""How the files end in which workers hand over results."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What every worker knows: the run's settings and directory, the plugins that it names."""
-
-    settings: Settings
-    plugins: Plugins
-    directory: Path
+__all__ = ("Context", "Task", "attack", "draw", "play", "prepare", "refusals", "run", "shrink")
 
 
 class Task(NamedTuple):
-    """One shard of one strategy on one backend: `length` workloads of the store from `first` on."""
+    """One shard of one strategy on one backend: workloads from number `first` on.
+
+    `baseline` is the baseline's tally of this shard, packed; "" where nothing is compared with it.
+    """
 
     strategy: str
     backend: str
     shard: int
     first: int
-    length: int
-
-
-class Done(NamedTuple):
-    tally: Tally
-    consoles: Mapping[int, str]
+    texts: tuple[str, ...]
+    baseline: bytes
 
 
 def prepare(context: Context) -> dict[tuple[str, str], str]:
@@ -112,69 +90,92 @@ def refusals(context: Context) -> dict[tuple[str, str], str]:
     return refused
 
 
-def run(context: Context, store: Store, jobs: int, skip: Sequence[str] = ()) -> dict[str, float]:
+def run(context: Context, store: Store, workers: AbstractContextManager[Pool]) -> dict[str, float]:
     """Run what the store does not have yet; return seconds by phase.
 
-    `skip` are the plugins that workers leave out, too. Each shard is stored as it is done, so
-    that a KeyboardInterrupt loses only those in flight.
+    Each shard is stored as it is done, so that a KeyboardInterrupt loses only those in flight.
     """
     timings = {}
-    began = time.monotonic()
-    digests = _prepare(context, store)
-    timings["prepare"] = time.monotonic() - began
-    with _workers(context, jobs, skip) as each:
+    with workers as pool:
         began = time.monotonic()
-        planned = _draw(context.settings, store, each)
+        digests = _prepare(context, store)
+        timings["prepare"] = time.monotonic() - began
+        began = time.monotonic()
+        planned = _draw(context.settings, store, pool)
         timings["generate"] = time.monotonic() - began
         began = time.monotonic()
-        tasks = [
-            Task(strategy, backend, number, shard.first, shard.length)
-            for strategy, backend in digests
-            for number, shard in enumerate(planned)
-            if not store.has(strategy, backend, number)
-        ]
-        with progress("running workloads", sum(task.length for task in tasks), "run") as shown:
-            for wave in _waves(context.settings, tasks):
-                for done in each(play, wave):
-                    for number, text in done.consoles.items():
-                        store.add_console(done.tally.strategy, done.tally.backend, number, text)
-                    store.add_tally(done.tally)
-                    shown.add(len(done.tally.runs))
+        _play(context, store, planned, digests, pool)
         timings["run"] = time.monotonic() - began
         began = time.monotonic()
         if context.settings.oracles:
-            _again(context, store, planned, each)
+            _again(context, store, planned, pool)
         timings["again"] = time.monotonic() - began
         began = time.monotonic()
         if context.settings.mutants is not Mutants.NONE:
-            _try_mutants(context, store, digests, each)
+            _try_mutants(context, store, digests, pool)
             timings["mutants"] = time.monotonic() - began
         if context.settings.mutants is Mutants.ONLY:
             return timings
         began = time.monotonic()
         if context.settings.oracles:
-            _attack(context, store, digests, each)
+            _attack(context, store, digests, pool)
         timings["attack"] = time.monotonic() - began
         began = time.monotonic()
-        _shrink(store, each)
+        _shrink(store, pool)
         timings["shrink"] = time.monotonic() - began
     return timings
 
 
-def _again(
-    context: Context, store: Store, planned: Sequence[Shard], each: Callable[..., Iterator[Any]]
+def _play(
+    context: Context,
+    store: Store,
+    planned: Sequence[Shard],
+    digests: Iterable[tuple[str, str]],
+    pool: Pool,
 ) -> None:
+    """See that the store has every shard of every strategy on every backend."""
+    missing = [
+        (strategy, backend, number)
+        for strategy, backend in digests
+        for number in range(len(planned))
+        if not store.has(strategy, backend, number)
+    ]
+    total = sum(planned[number].length for *_, number in missing)
+    with progress("running workloads", total, "run") as shown:
+        for wave in _waves(context.settings, missing):
+            # Made one by one, as they are asked for: all of them may be more than memory holds.
+            for done in pool.each(play, (_task(store, *key, planned) for key in wave)):
+                store.add_done(done)
+                shown.add(done.runs)
+
+
+def _task(store: Store, strategy: str, backend: str, number: int, planned: Sequence[Shard]) -> Task:
+    first, length, *_ = planned[number]
+    compares = judging.compares(store.settings, strategy)
+    baseline = store.packed(BASELINE, backend, number) if compares else None
+    texts = tuple(store.texts(first, length))
+    return Task(strategy, backend, number, first, texts, baseline or b"")
+
+
+def _again(context: Context, store: Store, planned: Sequence[Shard], pool: Pool) -> None:
     """See that the baseline is compared with itself wherever it was run."""
     have = {(one.backend, one.shard) for one in store.again()}
     missing = [
-        again.Task(backend, number, shard.first)
+        (backend, number)
         for backend in context.settings.backends
-        for number, shard in enumerate(planned)
+        for number in range(len(planned))
         if (backend, number) not in have and store.has(BASELINE, backend, number)
     ]
-    lengths = sum(planned[task.shard].length for task in missing)
+
+    def tasks() -> Iterator[again.Task]:
+        for backend, number in missing:
+            task = _task(store, BASELINE, backend, number, planned)
+            before = store.packed(BASELINE, backend, number) or b""
+            yield again.Task(backend, number, task.texts, before)
+
+    lengths = sum(planned[number].length for _, number in missing)
     with progress(f"running {BASELINE} again", lengths, "run") as shown:
-        for seen in each(again.run_again, missing):
+        for seen in pool.each(again.run_again, tasks()):
             store.add_again(seen)
             shown.add(planned[seen.shard].length)
 
@@ -193,18 +194,20 @@ def _prepare(context: Context, store: Store) -> dict[tuple[str, str], str]:
     return digests
 
 
-def _waves(settings: Settings, tasks: Sequence[Task]) -> Iterator[list[Task]]:
+def _waves(
+    settings: Settings, shards: Sequence[tuple[str, str, int]]
+) -> Iterator[list[tuple[str, str, int]]]:
     """Yield what may run together: what is compared with the baseline needs its outcomes stored."""
     pairwise = bool(settings.with_trait("pairwise"))
     for first in (True, False):
-        yield [task for task in tasks if (pairwise and task.strategy == BASELINE) is first]
+        yield [key for key in shards if (pairwise and key[0] == BASELINE) is first]
 
 
 def _try_mutants(
     context: Context,
     store: Store,
     digests: Mapping[tuple[str, str], str],
-    each: Callable[..., Iterator[Any]],
+    pool: Pool,
 ) -> None:
     """See that the store has what became of every mutant of the strategies."""
     known = context.settings.known()
@@ -222,16 +225,22 @@ def _try_mutants(
                 elif (one.backend, one.mutant) not in have:
                     tasks.append(one)
     with progress("trying mutants", len(tasks), "mutant") as shown:
-        for result in each(trial.attempt, tasks):
+        for result in pool.each(trial.attempt, tasks):
             store.add_mutant(result)
             shown.add()
 
 
-def _shrink(store: Store, each: Callable[..., Iterator[Any]]) -> None:
-    """See that the store has everything that was found as small as it can be."""
-    missing = findings.found_in(result_of(store))
+def _shrink(store: Store, pool: Pool) -> None:
+    """See that the store has everything that was found as small as it can be, pairs last."""
+    _shrink_all(store, pool, findings.found_in(result_of(store)))
+    told_apart = pairs.Apart.of(store)
+    while missing := told_apart.left(store.shrunk()):
+        _shrink_all(store, pool, missing)
+
+
+def _shrink_all(store: Store, pool: Pool, missing: Sequence[Finding]) -> None:
     with progress("shrinking what was found", len(missing)) as shown:
-        for shrunk in each(shrink, missing):
+        for shrunk in pool.each(shrink, missing):
             store.add_shrunk(shrunk)
             shown.add()
 
@@ -240,7 +249,7 @@ def _attack(
     context: Context,
     store: Store,
     kernels: Iterable[tuple[str, str]],
-    each: Callable[..., Iterator[Any]],
+    pool: Pool,
 ) -> None:
     """See that the store has the attacks on all kernels."""
     have = {(one.strategy, one.backend) for one in store.attacks()}
@@ -249,19 +258,21 @@ def _attack(
         for strategy, backend in kernels
         if isinstance(context.plugins.backend(backend), Boots) and (strategy, backend) not in have
     ]
+    if missing:
+        prepare_attacks()
     with progress("attacking kernels as a user", len(missing), "kernel") as shown:
-        for attacks in each(attack, missing):
+        for attacks in pool.each(attack, missing):
             store.add_attacks(attacks[0].strategy, attacks[0].backend, attacks)
             shown.add(1)
 
 
-def _draw(settings: Settings, store: Store, each: Callable[..., Iterator[Any]]) -> list[Shard]:
+def _draw(settings: Settings, store: Store, pool: Pool) -> list[Shard]:
     """See that the store has all workloads; return the shards."""
     have = store.workloads()
     planned = shards.plan(settings.workloads, settings.faults)
     missing = [(settings.seed, shard) for shard in planned if shard.first not in have]
     with progress("drawing workloads", sum(shard.length for _, shard in missing)) as shown:
-        for first, texts in each(draw, missing):
+        for first, texts in pool.each(draw, missing):
             store.add_workloads(first, texts)
             shown.add(len(texts))
     return planned
@@ -278,9 +289,8 @@ def play(context: Context, task: Task) -> Done:
     known = context.settings.known()
     backend = context.plugins.backend(task.backend)
     judges = judging.judges(context, task.strategy, task.backend)
-    with Store.open(context.directory) as store:
-        workloads = [codec.from_text(text) for text in store.texts(task.first, task.length)]
-        baseline = judging.baseline(store, task.strategy, task.backend, task.shard)
+    workloads = [codec.from_text(text) for text in task.texts]
+    baseline = judging.outcomes(Tally.unpacked(task.baseline) if task.baseline else None)
     runs = []
     with running(backend, facts.chain(known[task.strategy], known)) as runner:
         outcomes = list(runner.run(workloads))
@@ -294,8 +304,9 @@ def play(context: Context, task: Task) -> Done:
         verdicts = tuple(one(workload, outcome, baseline.get(number)) for one in judges)
         runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
         reached.count(workload, outcome, counts)
-    tally = Tally(task.strategy, task.backend, task.shard, tuple(runs), dict(counts))
-    return Done(tally, consoles)
+    key = (task.strategy, task.backend, task.shard)
+    packed = Tally(*key, tuple(runs), dict(counts)).packed()
+    return Done(*key, len(runs), packed, consoles)
 
 
 def attack(context: Context, task: tuple[str, str]) -> list[Attack]:
@@ -310,82 +321,3 @@ def attack(context: Context, task: tuple[str, str]) -> list[Attack]:
 def shrink(context: Context, finding: Finding) -> Shrunk:
     """Shrink a workload with what the run found by it."""
     return findings.shrink(finding, context.plugins, context.settings)
-
-
-# A worker process has one context, made when it starts.
-_context: Context | None = None
-
-
-def _start_worker(settings: Settings, directory: Path, work: str, skip: Sequence[str]) -> None:
-    global _context  # noqa: PLW0603 - see above
-    # The main process ends us with SIGTERM; if it is killed, the system does. We die on the spot:
-    # guests go with us in the same way, and it removes our files.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    tempfile.tempdir = work
-    _context = Context(settings, plugins.load(skip), directory)
-
-
-def _in_worker(function: Callable[[Context, Any], Any], task: Any) -> str:
-    """Run a task; return the file with its result.
-
-    What goes through the pool's pipes must be small. A worker that is killed while it writes more
-    than a pipe takes at once leaves the others, or us, waiting for the rest for ever.
-    """
-    assert _context is not None  # noqa: S101 - _start_worker has run
-    result = function(_context, task)
-    with tempfile.NamedTemporaryFile(dir=_context.directory, suffix=PART, delete=False) as file:
-        pickle.dump(result, file)
-    return file.name
-
-
-@contextmanager
-def _workers(
-    context: Context, jobs: int, skip: Sequence[str]
-) -> Iterator[Callable[..., Iterator[Any]]]:
-    """Yield `each(function, tasks)`, which yields the results in any order."""
-    if jobs == 1:
-        yield lambda function, tasks: (function(context, task) for task in tasks)
-        return
-    work = tempfile.mkdtemp(prefix="difftest-")
-    pool = ProcessPoolExecutor(
-        jobs,
-        # A fork would take over our threads' locks; a fresh process needs 0.4 s once.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(context.settings, context.directory, work, skip),
-    )
-
-    def each(function: Callable[[Context, Any], T], tasks: Sequence[Any]) -> Iterator[T]:
-        # Ctrl-C is the main process's affair: workers start with our mask, and keep it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            futures: list[Future[str]] = [pool.submit(_in_worker, function, task) for task in tasks]
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        for future in as_completed(futures):
-            path = Path(future.result())
-            result: T = pickle.loads(path.read_bytes())  # noqa: S301 - our own worker's
-            path.unlink()
-            yield result
-
-    try:
-        yield each
-    except BrokenProcessPool as error:
-        raise RigError(
-            "a worker process died (killed, or out of memory). Finished shards are kept: "
-            "the same command goes on from there, with fewer --jobs if memory is short."
-        ) from error
-    except BaseException:
-        _stop(pool)
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        shutil.rmtree(work, ignore_errors=True)
-        for left in context.directory.glob(f"*{PART}"):
-            left.unlink()
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers now; what they have in flight is lost, and their guests end with them."""
-    for process in list((pool._processes or {}).values()):  # noqa: SLF001 - has no public name
-        process.terminate()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The deciding lines: which change of its own patch makes a strategy fail, tried on the model."""
+"""The deciding lines: which change of its own patches makes a strategy fail, found by trying."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from difftest import facts
 from difftest.backends import running
 from difftest.errors import DifftestError
 from difftest.facts import MODEL, is_model, model_of
-from difftest.kernels.series import DEFAULT, name_in
+from difftest.functions import functions_by_line
+from difftest.kernels.series import DEFAULT, SERIES, name_in, patches_for
 from difftest.replay import baseline_of
 from difftest.result import Deciding
 from difftest.settings import StoredStrategy
@@ -23,7 +25,7 @@ from difftest.verdict import Value, judge_safely
 from difftest.workload.codec import from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import FrameType
 
     from difftest.plugins import Plugins
@@ -41,48 +43,112 @@ class _RunawayError(BaseException):
 
 def deciding(
     plugins: Plugins, known: Mapping[str, Strategy], witnesses: Iterable[Witness]
-) -> dict[tuple[str, str], Deciding]:
+) -> dict[tuple[str, str], tuple[Deciding, ...]]:
     """Return the deciding lines of witnesses, by strategy and oracle, where there are any.
 
-    A change is one run of added and removed lines in the model patch. It decides if the oracle
-    passes without it, the rest of the patch in place. A failure that takes several changes has
-    none, and so has one that is the base's.
+    A change is one run of added and removed lines in a patch. It decides if the oracle passes
+    without it, the rest of the patch in place. A failure that takes several changes has none, and
+    so has one that is the base's.
+
+    The model patch is tried first, change by change. Then so is the patch of the first kernel on
+    which the witness failed: as each change takes a build, only those in the functions in which
+    the model's lines are, where there are such.
     """
     found = {}
     for witness in witnesses:
-        backend = next(filter(is_model, witness.backends), "")
-        if backend and (lines := _lines(plugins, known, witness, backend)):
-            own = name_in(backend) in known[witness.strategy].series_model_patches
-            target = model_of(name_in(backend)) if own else MODEL
-            found[witness.strategy, witness.oracle] = Deciding(target, tuple(lines))
+        decided: list[Deciding] = []
+        if (on_model := next(filter(is_model, witness.backends), "")) and (
+            lines := _on_a_model(plugins, known, witness, on_model)
+        ):
+            decided.append(lines)
+            places = _functions(_model_patch(known[witness.strategy], on_model), lines.lines)
+            kernel = next((one for one in witness.backends if patches_for(one)), "")
+            if kernel and (more := _on_a_kernel(plugins, known, witness, kernel, places)):
+                decided.append(more)
+            found[witness.strategy, witness.oracle] = tuple(decided)
     return found
 
 
-def _lines(
+def _on_a_model(
     plugins: Plugins, known: Mapping[str, Strategy], witness: Witness, backend: str
-) -> list[int]:
-    strategy = known[witness.strategy]
-    text = strategy.model_patch_for(name_in(backend) or DEFAULT) or ""
-    below = facts.chain(strategy, known)[:-1]
-    workload, oracle = from_text(witness.text), plugins.oracle(witness.oracle)
+) -> Deciding | None:
+    strategy, series = known[witness.strategy], name_in(backend)
+    text = _model_patch(strategy, backend)
 
-    def passes(trial: Strategy) -> bool:
-        with running(plugins.backend(backend), (*below, trial)) as runner:
-            (outcome,) = runner.run([workload])
-        base = baseline_of(plugins, workload, plugins.backend(backend), [oracle])
-        return judge_safely(oracle, workload, outcome, base).value is Value.PASS
+    def passes(left: str) -> bool:
+        one = replace(StoredStrategy.of(strategy), model_patch=left, series_model_patches={})
+        return _bounded(lambda: _passes(plugins, known, witness, backend, one.strategy()))
 
-    lines = []
-    for change in changes(text):
-        stored = replace(
-            StoredStrategy.of(strategy), model_patch=without(text, change), series_model_patches={}
-        )
-        try:
-            if _bounded(passes, stored.strategy()):
+    lines = _lines(text, changes(text), passes)
+    own = series in strategy.series_model_patches
+    return Deciding(model_of(series) if own else MODEL, lines) if lines else None
+
+
+def _on_a_kernel(
+    plugins: Plugins,
+    known: Mapping[str, Strategy],
+    witness: Witness,
+    backend: str,
+    functions: set[str],
+) -> Deciding | None:
+    """Try the changes in `functions`, which are the model's names without leading underscores."""
+    strategy, series = known[witness.strategy], patches_for(backend)
+    text = strategy.kernel_patches.get(series, "")
+    names = {old: new for (_, old), new in SERIES[series].renamed.items()}
+
+    def passes(left: str) -> bool:
+        one = replace(StoredStrategy.of(strategy), kernel_patches={series: left})
+        return _passes(plugins, known, witness, backend, one.strategy())
+
+    every = changes(text)
+    near = [
+        change
+        for change in every
+        if {names.get(one, one) for one in _functions(text, change)} & functions
+    ]
+    lines = _lines(text, near or every, passes)
+    return Deciding(series, lines) if lines else None
+
+
+def _model_patch(strategy: Strategy, backend: str) -> str:
+    return strategy.model_patch_for(name_in(backend) or DEFAULT) or ""
+
+
+def _functions(text: str, lines: Iterable[int]) -> set[str]:
+    """Return the functions in which lines of a patch are, without leading underscores."""
+    within = functions_by_line(PatchSet(text))
+    return {within[line].lstrip("_") for line in lines if line in within}
+
+
+def _lines(
+    text: str, candidates: Iterable[Sequence[int]], passes: Callable[[str], bool]
+) -> tuple[int, ...]:
+    """Return the lines of those changes without which the patch passes."""
+    lines: list[int] = []
+    for change in candidates:
+        with contextlib.suppress(DifftestError, _RunawayError):  # half a patch need be no code
+            if passes(without(text, change)):
                 lines += change
-        except (DifftestError, _RunawayError):
-            continue  # half a patch need be no code
-    return lines
+    return tuple(lines)
+
+
+def _passes(
+    plugins: Plugins,
+    known: Mapping[str, Strategy],
+    witness: Witness,
+    name: str,
+    trial: Strategy,
+) -> bool:
+    """Play a witness with a trial in the place of its strategy; say whether its oracle passes."""
+    workload, oracle = from_text(witness.text), plugins.oracle(witness.oracle)
+    backend = plugins.backend(name)
+    chain = (*facts.chain(known[witness.strategy], known)[:-1], trial)
+    if not is_model(name):
+        backend.prepare(chain)
+    with running(backend, chain) as runner:
+        (outcome,) = runner.run([workload])
+    base = baseline_of(plugins, workload, backend, [oracle])
+    return judge_safely(oracle, workload, outcome, base).value is Value.PASS
 
 
 def changes(text: str) -> list[list[int]]:
@@ -114,7 +180,7 @@ def without(text: str, change: Iterable[int]) -> str:
     return "".join(str(file) for file in patch if len(file))
 
 
-def _bounded(call: Callable[[Strategy], bool], trial: Strategy) -> bool:
+def _bounded(call: Callable[[], bool]) -> bool:
     """Call; raises _RunawayError after MOST_LINES lines."""
     left = MOST_LINES
 
@@ -129,6 +195,6 @@ def _bounded(call: Callable[[Strategy], bool], trial: Strategy) -> bool:
     before = sys.gettrace()
     sys.settrace(count)
     try:
-        return call(trial)
+        return call()
     finally:
         sys.settrace(before)

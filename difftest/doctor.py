@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from difftest import sandbox
 from difftest.backends import kvm
 from difftest.errors import DifftestError
 from difftest.kernels import cache
@@ -71,6 +72,7 @@ def checks() -> list[Check]:
         _guest_memory(),
         _ptrace(),
         _kvm(),
+        _sandbox(),
         _processors(),
         _kernels(),
     ]
@@ -228,6 +230,21 @@ def _kvm() -> Check:
     if not kvm.usable():
         found = f"{kvm.DEVICE} cannot be opened: QEMU emulates, ten times slower"
     return Check("KVM", ok=True, found=found, needed_for=())
+
+
+def _sandbox() -> Check:
+    """Without it everything runs; a stranger's patch then runs as this user does."""
+    why = sandbox.missing()
+    installed = shutil.which(sandbox.PROGRAM) is not None
+    return Check(
+        sandbox.PROGRAM,
+        ok=not why,
+        found=f"{why}: builds and guests see your files and the network" if why else "sandboxes",
+        needed_for=(),
+        fix="allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1; a "
+        "container: --security-opt seccomp=unconfined), or try patches of strangers elsewhere",
+        package="" if installed else PACKAGES[sandbox.PROGRAM],
+    )
 
 
 def _processors() -> Check:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -12,45 +12,52 @@ from difftest import facts
 from difftest.backends import Runner, running
 from difftest.conformance import disagreements
 from difftest.facts import model_for
-from difftest.outcome import Outcome, Record
-from difftest.rendering import disagreement_file, listing, origin, witness_file
+from difftest.outcome import Ending, Outcome, Record
+from difftest.rendering import disagreement_file, origin, witness_file
 from difftest.shrinking import smallest
 from difftest.strategy import BASELINE
 from difftest.verdict import Value, compares, judge_safely
+from difftest.witness import Head, to_text
 from difftest.workload import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from difftest.plugins import Plugins
-    from difftest.result import Conformance, Disagreement, Result, Witness
+    from difftest.result import Conformance, Result, Witness
     from difftest.settings import Settings
-    from difftest.verdict import AnyOracle
+    from difftest.strategy import Strategy
+    from difftest.verdict import AnyOracle, Verdict
     from difftest.workload.workload import Workload
 
 
 class Finding(Record, frozen=True):
     """On a workload a strategy fails `oracle` on all of `backends`, or, without one, these differ.
 
-    `text` is the text form of the smallest such workload of the run.
+    `text` is the text form of the smallest such workload of the run. With `against` it is the
+    smallest that this other strategy passes there, and `number` is its number.
     """
 
     strategy: str
     oracle: str
     backends: tuple[str, ...]
     text: str
+    against: str = ""
+    number: int = 0
 
 
 class Shrunk(Record, frozen=True):
     """What a finding was shrunk to: the workload, the outcomes on its backends in their order.
 
-    `evidence` is the oracle's word on the first of them, "" for a disagreement.
+    `evidence` is the oracle's word on the first of them, "" for a disagreement. `passes` are the
+    other strategies of the run that the oracle passes on it, on all of these backends.
     """
 
     finding: Finding
     text: str
     outcomes: tuple[Outcome, ...]
     evidence: str
+    passes: tuple[str, ...] = ()
 
 
 def found_in(result: Result) -> list[Finding]:
@@ -104,13 +111,21 @@ def files(result: Result, shrunk: Iterable[Shrunk]) -> dict[str, str]:
     The workloads of what it found; beside a disagreement the outcomes, as JSON by backend.
     """
     kept = {}
+    shrunk = list(shrunk)
+    told_apart = {
+        (one.finding.strategy, one.finding.oracle, one.text): one.passes for one in shrunk
+    }
+    for less in shrunk:
+        if less.finding.against:
+            kept[_pair_file(less.finding)] = to_text(_pair_head(result, less), less.text)
     for witness in result.witnesses:
-        what = f"{witness.strategy} fails {witness.oracle} on {listing(witness.backends)}"
-        kept[witness_file(witness)] = _headed(result, witness, what)
+        passes = told_apart.get((witness.strategy, witness.oracle, witness.text), ())
+        kept[witness_file(witness)] = to_text(_head(result, witness, passes), witness.text)
     for one in result.conformance:
         if one.smallest:
             what = f"{model_for(one.backend)} and {one.backend} disagree on {one.strategy}"
-            kept[disagreement_file(one)] = _headed(result, one.smallest, what)
+            of = f"{origin(one.smallest)} of seed {result.seed}"
+            kept[disagreement_file(one)] = f"# {of}: {what}\n{one.smallest.text}"
             if seen := outcomes_of(one, shrunk):
                 kept[disagreement_file(one, ".json")] = _json(seen)
     return kept
@@ -130,8 +145,37 @@ def _json(outcomes: Mapping[str, Outcome]) -> str:
     return msgspec.json.format(msgspec.json.encode(outcomes), indent=2).decode() + "\n"
 
 
-def _headed(result: Result, found: Witness | Disagreement, what: str) -> str:
-    return f"# {origin(found)} of seed {result.seed}: {what}\n{found.text}"
+def _pair_file(finding: Finding) -> str:
+    return f"witnesses/{finding.strategy}-{finding.oracle}-not-{finding.against}.workload"
+
+
+def _pair_head(result: Result, one: Shrunk) -> Head:
+    finding = one.finding
+    return Head(
+        strategy=finding.strategy,
+        oracle=finding.oracle,
+        verdict=Value.FAIL,
+        evidence=one.evidence,
+        backends=finding.backends,
+        seed=result.seed,
+        workload=finding.number,
+        shrunk=True,
+        passes=one.passes,
+    )
+
+
+def _head(result: Result, witness: Witness, passes: tuple[str, ...]) -> Head:
+    return Head(
+        strategy=witness.strategy,
+        oracle=witness.oracle,
+        verdict=Value.FAIL,
+        evidence=witness.evidence,
+        backends=witness.backends,
+        seed=result.seed,
+        workload=witness.number,
+        shrunk=witness.shrunk,
+        passes=passes,
+    )
 
 
 def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
@@ -140,56 +184,135 @@ def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
     Raises RigError and the like from the backends.
     """
     known = settings.known()
-    chain = facts.chain(known[finding.strategy], known)
     oracle = plugins.oracle(finding.oracle) if finding.oracle else None
+    workload = codec.from_text(finding.text)
     with contextlib.ExitStack() as stack:
-        runners = [
-            stack.enter_context(running(plugins.backend(name), chain)) for name in finding.backends
-        ]
 
-        below: list[Runner] = []
-        if compares(oracle):
-            chain = facts.chain(known[BASELINE], known)
-            below = [
+        def opened(strategy: str) -> list[Runner]:
+            chain = facts.chain(known[strategy], known)
+            return [
                 stack.enter_context(running(plugins.backend(name), chain))
                 for name in finding.backends
             ]
 
-        def fails(workloads: Sequence[Workload]) -> list[bool]:
-            if oracle:
-                return _fail(oracle, runners, below, workloads)
-            return _disagree(finding, runners, settings.unseen, workloads)
+        runners = opened(finding.strategy)
+        if oracle is None:
+            least = smallest(
+                workload, lambda some: _disagree(finding, runners, settings.unseen, some)
+            )
+            return Shrunk(finding, codec.to_text(least), _outcomes(runners, least), "")
+        jury = Jury(oracle, opened(BASELINE) if compares(oracle) else [])
+        reasons = jury.reasons(runners, workload)
+        others = opened(finding.against) if finding.against else []
 
-        least = smallest(codec.from_text(finding.text), fails)
-        outcomes = tuple(outcome for runner in runners for outcome in runner.run([least]))
-        base = next(below[0].run([least])) if below else None
-    evidence = judge_safely(oracle, least, outcomes[0], base).evidence if oracle else ""
-    return Shrunk(finding, codec.to_text(least), outcomes, evidence)
+        def shows(some: Sequence[Workload]) -> list[bool]:
+            failed = jury.fail(runners, reasons, some)
+            left = [one for one, fails in zip(some, failed, strict=True) if fails]
+            passed = iter(jury.passed(others, left))
+            return [fails and next(passed) for fails in failed]
+
+        least = smallest(workload, shows)
+        passes = tuple(
+            one.name
+            for one in settings.compared()
+            if one.name != finding.strategy
+            and _fits(facts.chain(one, known), finding, plugins)
+            and jury.passed(opened(one.name), [least]) == [True]
+        )
+        outcomes = _outcomes(runners, least)
+        base = next(jury.below[0].run([least])) if jury.below else None
+    evidence = judge_safely(oracle, least, outcomes[0], base).evidence
+    return Shrunk(finding, codec.to_text(least), outcomes, evidence, passes)
 
 
-def _fail(
-    oracle: AnyOracle,
-    runners: Sequence[Runner],
-    below: Sequence[Runner],
-    workloads: Sequence[Workload],
-) -> list[bool]:
-    """Say which workloads fail everywhere; those that passed somewhere need not run elsewhere.
+def _fits(chain: Sequence[Strategy], finding: Finding, plugins: Plugins) -> bool:
+    backends = [plugins.backend(name) for name in finding.backends]
+    return not any(backend.supports(link) for backend in backends for link in chain)
 
-    `below` runs the baseline on the same backends, for an oracle that compares.
+
+def _outcomes(runners: Sequence[Runner], workload: Workload) -> tuple[Outcome, ...]:
+    return tuple(outcome for runner in runners for outcome in runner.run([workload]))
+
+
+class Reason(NamedTuple):
+    """Why a workload fails, as far as a smaller one has to do so for the same: not for another bug.
+
+    `title` is that of a crash, or ""; `kinds` are those of the verdict.
     """
-    left = dict(enumerate(workloads))
-    for place, runner in enumerate(runners):
-        some = list(left.values())
-        bases = list(below[place].run(some)) if below else [None] * len(some)
-        seen = zip(left.items(), runner.run(some), bases, strict=True)
-        left = {
-            number: workload
-            for (number, workload), outcome, base in seen
-            if judge_safely(oracle, workload, outcome, base).value is Value.FAIL
-        }
-        if not left:
-            break
-    return [number in left for number in range(len(workloads))]
+
+    title: str
+    kinds: frozenset[str]
+
+    @classmethod
+    def of(cls, outcome: Outcome, verdict: Verdict) -> Reason:
+        title = outcome.title if outcome.ending is Ending.CRASHED else ""
+        return cls(title, frozenset(verdict.kinds))
+
+    def same(self, other: Reason) -> bool:
+        told = not self.kinds or bool(self.kinds & other.kinds)
+        return self.title == other.title and told
+
+
+class Jury(NamedTuple):
+    """An oracle, and the baseline on the same backends if it compares with that."""
+
+    oracle: AnyOracle
+    below: Sequence[Runner]
+
+    def _judged(
+        self, runners: Sequence[Runner], place: int, workloads: Sequence[Workload]
+    ) -> Iterator[tuple[Outcome, Verdict]]:
+        """Judge workloads on the backend in a place."""
+        bases = self.below[place].run(workloads) if self.below else [None] * len(workloads)
+        seen = zip(workloads, runners[place].run(workloads), bases, strict=True)
+        for workload, outcome, base in seen:
+            yield outcome, judge_safely(self.oracle, workload, outcome, base)
+
+    def reasons(self, runners: Sequence[Runner], workload: Workload) -> list[Reason]:
+        """Return by backend why a workload fails that is known to."""
+        judged = (self._judged(runners, place, [workload]) for place in range(len(runners)))
+        return [Reason.of(*next(one)) for one in judged]
+
+    def fail(
+        self, runners: Sequence[Runner], reasons: Sequence[Reason], workloads: Sequence[Workload]
+    ) -> list[bool]:
+        """Say of each workload whether it fails on all backends, for the reasons that it has to.
+
+        The last ones get only what the first ones let through: the model comes first, where there
+        is one, and takes no boot.
+        """
+        return self._hold(
+            runners,
+            workloads,
+            lambda place, outcome, verdict: (
+                verdict.value is Value.FAIL and reasons[place].same(Reason.of(outcome, verdict))
+            ),
+        )
+
+    def passed(self, runners: Sequence[Runner], workloads: Sequence[Workload]) -> list[bool]:
+        """Say of each workload whether it passes on all backends, and could have failed there."""
+        return self._hold(
+            runners,
+            workloads,
+            lambda place, outcome, verdict: (  # noqa: ARG005 - as above
+                verdict.value is Value.PASS and verdict.reached
+            ),
+        )
+
+    def _hold(
+        self,
+        runners: Sequence[Runner],
+        workloads: Sequence[Workload],
+        holds: Callable[[int, Outcome, Verdict], bool],
+    ) -> list[bool]:
+        """Say what holds on all backends; what does not on one is not tried on the next."""
+        left = dict(enumerate(workloads))
+        for place in range(len(runners)):
+            judged = zip(left, self._judged(runners, place, list(left.values())), strict=True)
+            left = {number: workloads[number] for number, one in judged if holds(place, *one)}
+            if not left:
+                break
+        return [number in left for number in range(len(workloads))]
 
 
 def _disagree(

@@ -61,7 +61,8 @@ def touched(patches: Iterable[PatchSet]) -> Touched:
     returns: dict[str, None] = {}
     nameless = 0
     for file in (file for patch in patches for file in patch):
-        for name, text in (change for hunk in file for change in _changes(hunk)):
+        for name, line in (change for hunk in file for change in _changes(hunk)):
+            text = line.value.rstrip("\n")
             if not name:
                 nameless += file.path.endswith((".c", ".h")) and not text.startswith("#")
                 continue
@@ -74,7 +75,18 @@ def touched(patches: Iterable[PatchSet]) -> Touched:
     return Touched(tuple(functions), tuple(locking), tuple(returns), nameless)
 
 
-def _changes(hunk: Hunk) -> Iterator[tuple[str, str]]:
+def functions_by_line(patch: PatchSet) -> dict[int, str]:
+    """Return the functions that changed lines are in, as far as known, by number of the line."""
+    return {
+        line.diff_line_no or 0: name
+        for file in patch
+        for hunk in file
+        for name, line in _changes(hunk)
+        if name
+    }
+
+
+def _changes(hunk: Hunk) -> Iterator[tuple[str, Line]]:
     """Yield each changed line inside a function, with its name, or "" if that is not known."""
     lines: list[Line] = list(hunk)
     heading = hunk.section_header
@@ -86,7 +98,7 @@ def _changes(hunk: Hunk) -> Iterator[tuple[str, str]]:
         if begins:
             function = None if _is_declaration(lines[number:]) else _name(text)
         if function is not None and line.line_type != LINE_TYPE_CONTEXT and text.strip():
-            yield function, text
+            yield function, line
         if text.startswith("}"):
             function = None
 

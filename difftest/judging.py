@@ -12,9 +12,11 @@ from difftest.verdict import Verdict, judge_safely, unknown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from difftest.campaign import Context
+    from difftest.context import Context
     from difftest.outcome import Outcome
+    from difftest.settings import Settings
     from difftest.store import Store
+    from difftest.tally import Tally
     from difftest.workload.workload import Workload
 
 #: Judges a workload's outcome, beside that of the baseline if that is known.
@@ -33,10 +35,18 @@ def judges(context: Context, strategy: str, backend: str) -> list[Judge]:
     return found
 
 
+def compares(settings: Settings, strategy: str) -> bool:
+    """Say whether a strategy is judged beside the outcomes of the baseline."""
+    return bool(settings.with_trait("pairwise") and strategy != BASELINE and settings.has_baseline)
+
+
 def baseline(store: Store, strategy: str, backend: str, shard: int) -> dict[int, Outcome]:
     """Return the baseline's outcomes of a shard by number, if the run compares with them."""
-    settings = store.settings
-    if not settings.with_trait("pairwise") or strategy == BASELINE or not settings.has_baseline:
+    if not compares(store.settings, strategy):
         return {}
-    tally = store.tally(BASELINE, backend, shard)
+    return outcomes(store.tally(BASELINE, backend, shard))
+
+
+def outcomes(tally: Tally | None) -> dict[int, Outcome]:
+    """Return the outcomes of a shard by number; none if there is no such shard."""
     return {run.number: run.outcome for run in tally.runs} if tally else {}

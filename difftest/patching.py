@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchSet
 
 from difftest.errors import PatchError, ToolchainError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def touched_files(patch: str, name: str) -> tuple[str, ...]:
@@ -48,6 +45,26 @@ def apply(patch: str, tree: Path, name: str) -> None:
         raise PatchError(f"{name} does not apply:\n{_why(patch, tree, done.stderr)}")
 
 
+def undo(patch: str, tree: Path, name: str) -> None:
+    """Take a patch out of the files below `tree` again; else as `apply`."""
+    done = _git_apply(patch, tree, "--reverse")
+    if done.returncode:
+        raise PatchError(f"{name} cannot be undone: {done.stderr.strip()}")
+
+
+def counted(patch: str) -> tuple[str, ...]:
+    """Return the files that git sees in a patch, each with its added and removed lines.
+
+    Raises PatchError for what git cannot read.
+    """
+    if not patch.strip():
+        return ()
+    done = _git_apply(patch, Path("/"), "--numstat", "-z")
+    if done.returncode:
+        raise PatchError(f"it is not a patch that git can read: {done.stderr.strip()}")
+    return tuple(filter(None, done.stdout.split("\0")))
+
+
 def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
     # A cache below somebody's own checkout must not make git look at that one.
     environment = os.environ | {
@@ -63,7 +80,8 @@ def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedPro
             env=environment,
             input=patch,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     except FileNotFoundError as error:
@@ -73,17 +91,28 @@ def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedPro
 def _why(patch: str, tree: Path, stderr: str) -> str:
     """Say which hunks of which file do not match, and what the file has in their place."""
     lines = []
+    #: Patches of a series may touch one file in turn: what it is after those before.
+    files: dict[str, list[str]] = {}
     for file in PatchSet(patch):
         path = tree / file.path
-        if not path.exists():
-            if not file.is_added_file:
-                lines.append(f"  {file.path}: no such file in the tree")
-            continue
-        have = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if file.path not in files:
+            if not path.exists():
+                if not file.is_added_file:
+                    lines.append(f"  {file.path}: no such file in the tree")
+                continue
+            text = path.read_text(encoding="utf-8", errors="replace")
+            files[file.path] = text.splitlines()
+        have = files[file.path]
         for number, hunk in enumerate(file, 1):
-            want = [line.value.rstrip("\n") for line in hunk.source_lines()]
-            if _find(want, have) is None:
+            want, then = (
+                [line.value.rstrip("\n") for line in side]
+                for side in (hunk.source_lines(), hunk.target_lines())
+            )
+            place = _find(want, have)
+            if place is None:
                 lines.append(_mismatch(file.path, number, len(file), hunk.source_start, want, have))
+            else:
+                have[place : place + len(want)] = then
     return "\n".join(lines) or stderr.strip()
 
 

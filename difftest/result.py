@@ -137,8 +137,9 @@ class Witness(Full, frozen=True):
     left of it when no more could be taken away without it passing on one of `backends`. `culprit`
     says who did it, where the kernel shows only the symptom and a debugging one was asked; else it
     is "". `outcomes` has by backend what was seen of the text, if it is shrunk; `said` the line in
-    which the kernel complained of the workload `number`, if it did. `deciding` is None where no
-    one change of the patch by itself makes it fail, or where that was not tried.
+    which the kernel complained of the workload `number`, if it did. `deciding` has the
+    lines of the model patch and of a kernel's; it is empty where no one change by itself makes it
+    fail, or where that was not tried.
     """
 
     strategy: str
@@ -151,7 +152,7 @@ class Witness(Full, frozen=True):
     culprit: str = ""
     outcomes: dict[str, Outcome] = msgspec.field(default_factory=dict)
     said: dict[str, str] = msgspec.field(default_factory=dict)
-    deciding: Deciding | None = None
+    deciding: tuple[Deciding, ...] = ()
 
 
 class OtherBug(Full, frozen=True):

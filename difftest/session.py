@@ -4,39 +4,37 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import inspect
 import sys
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
-from itertools import product
-from pathlib import Path
+from itertools import chain, count, product
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-import difftest
-from difftest import campaign, conform, kernels, kills
+from difftest import campaign, conform, kernels, kills, patchfile, pool, runs
 from difftest.assemble import explained, result_of
+from difftest.context import Context
 from difftest.criteria import criteria
 from difftest.deciding import deciding
-from difftest.errors import PluginError, ToolchainError, UsageError
+from difftest.errors import PluginError, StoreError, ToolchainError, UsageError
 from difftest.facts import MODEL, is_model, model_for
 from difftest.findings import files
+from difftest.fitting import misfits
+from difftest.identity import version_of
 from difftest.inquiry import inquire
-from difftest.kernels.series import patches_for
+from difftest.kernels.series import name_in, patches_for
 from difftest.mutants import patch_of
-from difftest.patching import touched_files
 from difftest.settings import Mutants, settings_of
-from difftest.store import Store, find_unfinished
+from difftest.store import Store
 from difftest.strategy import Strategy
 from difftest.verdict import Traits
 from difftest.workload.states import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from difftest.backends import Backend
     from difftest.plugins import Plugins
@@ -66,6 +64,8 @@ class Request:
     faults: int = 0
     mutants: Mutants = Mutants.NONE
     preferences: tuple[str, ...] = ()
+    trust: bool = False
+    """Whether patch files may touch any file of a kernel's tree."""
 
 
 def strategies_of(
@@ -74,32 +74,70 @@ def strategies_of(
     patches: Sequence[Path],
     backends: Sequence[Backend] = (),
     default: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> list[Strategy]:
     """Return the strategies of these names (else of `default`, else all), then those of patches.
 
-    A patch file does not say which kernel it is for: it is taken to be for those of `backends`.
+    A patch file does not say which kernel it is for: it is tried on those of `backends`. Raises
+    PatchError for one that applies to none of them, or without `trust` touches what it may not.
     """
     chosen = [plugins.strategy(name) for name in dict.fromkeys(names or default)]
     if not chosen:
         chosen = list(plugins.strategies.values())
-    series = [series for backend in backends if (series := patches_for(backend.name))]
-    return chosen + [_of_patch(path, plugins, series or [kernels.DEFAULT]) for path in patches]
+    places = {
+        name_in(backend.name): series
+        for backend in backends
+        if not is_model(backend.name) and (series := patches_for(backend.name))
+    }
+    models = [series for backend in backends if (series := patches_for(backend.name))]
+    for path in _once(patches):
+        taken = {*plugins.strategies, *(one.name for one in chosen)}
+        one = patchfile.read(path, trust=trust)
+        chosen.append(_of_patch(path, one, taken, places, models))
+    return chosen
 
 
-def _of_patch(path: Path, plugins: Plugins, series: Sequence[str]) -> Strategy:
-    """Make a strategy of a patch file: for kernels only, named after the file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--patch {path}: cannot be read as text: {error}") from error
-    if not touched_files(text, f"--patch {path}"):
-        raise UsageError(f"--patch {path}: the file is empty: expected a unified diff")
-    if path.stem in plugins.strategies:
-        raise UsageError(f"--patch {path}: there is a strategy {path.stem!r}: rename the file")
+def _once(patches: Sequence[Path]) -> Sequence[Path]:
+    if patches.count(patchfile.STDIN) > 1:
+        raise UsageError("--patch - is given twice: standard input can be read once")
+    return patches
+
+
+def _of_patch(
+    path: Path,
+    one: patchfile.PatchFile,
+    taken: Container[str],
+    places: Mapping[str, str],
+    models: Sequence[str],
+) -> Strategy:
+    """Make a strategy of a patch file: for kernels only. Its name is none of those `taken`.
+
+    `places` are the series and trees to try it on, each with the series whose patches it takes,
+    `models` those whose models run.
+    """
+    names = chain([one.name], (f"{one.name}_{number}" for number in count(2)))
+    name = next(name for name in names if name not in taken)
+    said = (
+        one.said
+        if name == one.name
+        else (
+            *one.said,
+            f"--patch {path}: there is a strategy {one.name} already: this one is {name}",
+        )
+    )
+    refused = misfits(f"strategy {name}", one.text, list(places))
+    for text in (*said, *(f"{name}: {why}" for why in refused.values())):
+        print(f"difftest: {text}", file=sys.stderr)  # noqa: T201
+    fitting = {series for place, series in places.items() if place not in refused}
+    reasons = {places[place]: why for place, why in refused.items() if places[place] not in fitting}
+    series = [one for one in (*places.values(), *models) if one not in reasons]
     return Strategy(
-        name=path.stem,
-        claim=f"The patch in {path.name}.",
-        kernel_patches=MappingProxyType(dict.fromkeys(series, text)),
+        name=name,
+        claim=one.claim,
+        reference=one.reference,
+        kernel_patches=MappingProxyType(dict.fromkeys(series or [kernels.DEFAULT], one.text)),
+        does_not_apply=MappingProxyType(reasons),
     )
 
 
@@ -146,19 +184,34 @@ def unsupported(backend: Backend, strategy: Strategy, plugins: Plugins) -> str:
 class Session:
     """A run in the making. `directory` is where it is kept."""
 
-    def __init__(
-        self, store: Store, context: campaign.Context, skip: Sequence[str], started: float
-    ) -> None:
+    def __init__(self, store: Store, context: Context, skip: Sequence[str], started: float) -> None:
         self.directory = store.directory
         self._store = store
         self._context = context
         self._skip = skip
         self._started = started
 
-    def run(self, jobs: int) -> bool:
-        """Run what there is to run; return whether Ctrl-C came before the end."""
+    @property
+    def command(self) -> str:
+        """The command that began it, "" for `difftest run`."""
+        return runs.command_of(self._context.settings)
+
+    def run(self, jobs: int, cluster: str = "") -> bool:
+        """Run what there is to run; return whether Ctrl-C came before the end.
+
+        In so many processes, or on a cluster: tcp://HOST:PORT, or local:N.
+        """
+        if cluster and self._context.settings.mutants is not Mutants.NONE:
+            raise UsageError(
+                "--cluster and --mutants: mutants are tried on one machine, so leave one of them "
+                "out (`difftest mutants` tries them without the rest)"
+            )
+        if self._store.finished:  # and killed before all of it was reported
+            return False
         try:
-            timings = campaign.run(self._context, self._store, jobs, self._skip)
+            timings = campaign.run(
+                self._context, self._store, pool.opened(self._context, jobs, self._skip, cluster)
+            )
         except KeyboardInterrupt:
             return True
         self._store.finish(timings | {"total": time.monotonic() - self._started})
@@ -182,6 +235,8 @@ class Session:
         for name in LEFT:
             if one := self._context.plugins.reports.get(name):
                 self._leave(f"report{one.suffix}", rendered(one, result, self.directory))
+        if self._store.finished:
+            self._store.add_decision(runs.in_short(result.decision))
         return result
 
     def conformance(self, result: Result) -> str:
@@ -190,8 +245,14 @@ class Session:
 
     def _leave(self, file: str, text: str) -> None:
         path = self.directory / file
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {path}: {error.strerror}. The run itself is kept: when that is "
+                f"mended (`df`, permissions) `difftest run --resume {self.directory}` ends it"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -199,7 +260,13 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
     """Open the run that was asked for: the unfinished one of the same settings, or a new one."""
     started = time.monotonic()
     backends, left_out = backends_of(plugins, asked.backends)
-    strategies = strategies_of(plugins, asked.strategies, asked.patches, backends)
+    if asked.patches:
+        for place in {name_in(one.name) for one in backends if not is_model(one.name)}:
+            if place in kernels.known():
+                kernels.fetch(place)
+    strategies = strategies_of(
+        plugins, asked.strategies, asked.patches, backends, trust=asked.trust
+    )
     oracles = [] if asked.oracles is None else oracles_of(plugins, asked.oracles)
     if not asked.faults and not asked.oracles:
         idle = [one for one in oracles if getattr(one, "of_guards", False)]
@@ -227,31 +294,46 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         backends=[one.name for one in backends],
         states=STATES,
         unseen={one.name: one.unseen for one in backends},
-        version=_version(oracles),
+        version=version_of(oracles),
         mutants=asked.mutants,
         traits=traits,
         faults=asked.faults,
         preferences=asked.preferences,
     )
-    store = find_unfinished(output, settings.fingerprint())
+    store = runs.find_unfinished(output, settings.fingerprint())
     if store:
-        print(f"difftest: going on with {store.directory}", file=sys.stderr)  # noqa: T201
+        _going_on(store)
     else:
         store = Store.create(output, settings)
     with store:
-        yield Session(store, campaign.Context(settings, plugins, store.directory), skip, started)
+        yield Session(store, Context(settings, plugins, store.directory), skip, started)
 
 
-def _version(oracles: Sequence[AnyOracle]) -> str:
-    """Return what stands for all code here that decides an outcome or a verdict."""
-    root = Path(difftest.__file__).parent
-    suffixes = (".py", ".c", ".h", ".patch", ".config")
-    files = [path for path in sorted(root.rglob("*")) if path.suffix in suffixes]
-    files += [Path(inspect.getfile(type(oracle))) for oracle in oracles]
-    whole = hashlib.sha256()
-    for path in files:
-        whole.update(path.name.encode() + b"\0" + path.read_bytes())
-    return f"{version('difftest')} {version('hypothesis')} {whole.hexdigest()[:16]}"
+@contextlib.contextmanager
+def resume(
+    plugins: Plugins, path: Path | None, output: Path, skip: Sequence[str]
+) -> Iterator[Session]:
+    """Open a run to go on with, with the settings and strategies that it was begun with.
+
+    That at `path`, else the newest below `output` that is not finished. Raises StoreError if it
+    was begun by another difftest, whose outcomes cannot be mixed with ours.
+    """
+    started = time.monotonic()
+    with runs.reopened(path, output) as store:
+        settings = store.settings
+        here = version_of([plugins.oracle(name) for name in settings.oracles])
+        if settings.version != here:
+            raise StoreError(
+                f"{store.directory} was begun by difftest {settings.version}, and this is {here}: "
+                "outcomes of the two cannot be mixed. Go on with that one, or start a new run"
+            )
+        backends_of(plugins, settings.backends)
+        _going_on(store)
+        yield Session(store, Context(settings, plugins, store.directory), skip, started)
+
+
+def _going_on(store: Store) -> None:
+    print(f"difftest: going on with {store.directory}", file=sys.stderr)  # noqa: T201
 
 
 def rendered(report: Report, result: Result, run: Path) -> str:

@@ -148,17 +148,22 @@ def _lifted(lines: _Lines) -> Iterator[_Lines]:
 
 
 def _plainer(lines: _Lines) -> Iterator[_Lines]:
-    """Take the plainer of two lines that are alike."""
+    """Take the plainer of two lines that are alike, as it is or with a word of it shorter.
+
+    A copy from an unaligned source has a letter more than it fills pages.
+    """
     for number, line in enumerate(lines):
         if line.name in codec.PLAINER:
             plain = line._replace(name=codec.PLAINER[line.name])
-            yield [*lines[:number], plain, *lines[number + 1 :]]
+            found = [*lines[:number], plain, *lines[number + 1 :]]
+            yield found
+            yield from _shortened(found, number)
 
 
-def _shortened(lines: _Lines) -> Iterator[_Lines]:
-    """Make a word shorter by a letter, or a letter of it plain."""
+def _shortened(lines: _Lines, only: int | None = None) -> Iterator[_Lines]:
+    """Make a word shorter by a letter, or a letter of it plain: in any line, or in one only."""
     for number, field, value in _values(lines):
-        if not value.isdecimal():
+        if not value.isdecimal() and only in (None, number):
             for at, letter in enumerate(value):
                 yield _with(lines, {(number, field): value[:at] + value[at + 1 :]})
                 if letter != _PLAIN:

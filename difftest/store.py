@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import sqlite3
 import zlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from difftest import directory
 from difftest.errors import StoreError
 from difftest.findings import Shrunk
 from difftest.result import Attack, Deciding, MutantResult
 from difftest.settings import Settings
-from difftest.tally import Again, Tally
+from difftest.tally import Again, Done, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
 FILE = "run.sqlite"
-_LOCK = "run.lock"
 #: Marks the file as one of ours ("dift"); SQLite keeps it in the header for that purpose.
 _APPLICATION = 0x64696674
-_VERSION = 4
+_VERSION = 5
 #: How long to wait for a reader: rendering a large run may take seconds, never this long.
 _PATIENCE_SECONDS = 30
 _TABLES = """
@@ -55,7 +55,7 @@ _T = TypeVar("_T")
 class Store:
     """A run on disk: its settings, then what is done, each part once and whole or not at all.
 
-    Anybody may read it at any time; `create` and `find_unfinished` give one that may be written,
+    Anybody may read it at any time; `create` and `reopen` give one that may be written,
     by one process at a time. Every method raises StoreError if the file is damaged.
     """
 
@@ -83,9 +83,9 @@ class Store:
     def create(cls, runs: Path, settings: Settings) -> Store:
         """Make the next free directory below `runs` (0001, 0002, …) with an empty store in it."""
         try:
-            directory = _next_directory(runs)
-            file = directory / FILE
-            lock = _locked(directory)
+            place = directory.following(runs)
+            file = place / FILE
+            lock = directory.locked(place)
         except OSError as error:
             raise StoreError(f"cannot make a run below {runs}: {error.strerror}") from error
         db = sqlite3.connect(file)
@@ -95,12 +95,23 @@ class Store:
                     f"BEGIN; PRAGMA application_id={_APPLICATION}; "
                     f"PRAGMA user_version={_VERSION}; {_TABLES}"
                 )
-                packed = msgspec.json.encode(settings)
-                db.execute("INSERT INTO facts VALUES ('settings', ?)", (packed,))
+                begun = {"settings": settings, "begun": datetime.now(UTC)}
+                rows = [(name, msgspec.json.encode(fact)) for name, fact in begun.items()]
+                db.executemany("INSERT INTO facts VALUES (?, ?)", rows)
         except sqlite3.Error as error:
             lock.close()
             raise StoreError(f"cannot make {file}: {error}") from error
         return cls(file, lock)
+
+    @classmethod
+    def reopen(cls, place: Path) -> Store:
+        """Open the run in a directory for writing. Raises StoreError if another process has it."""
+        lock = directory.locked(place)
+        try:
+            return cls(place / FILE, lock)
+        except StoreError:
+            lock.close()
+            raise
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -165,15 +176,26 @@ class Store:
 
     def add_tally(self, tally: Tally) -> None:
         """Keep a shard; one that it has already is not counted again."""
-        row = (tally.strategy, tally.backend, tally.shard, _pack(msgspec.msgpack.encode(tally)))
+        key = (tally.strategy, tally.backend, tally.shard)
+        self.add_done(Done(*key, len(tally.runs), tally.packed(), {}))
+
+    def add_done(self, done: Done) -> None:
+        """Keep a shard with its consoles, all of it or nothing; see `add_tally`."""
+        key = (done.strategy, done.backend)
         with self._writing():
+            for number, text in done.consoles.items():
+                self._insert_console(*key, number, text)
+            row = (*key, done.shard, done.packed)
             self._db.execute("INSERT OR IGNORE INTO tallies VALUES (?, ?, ?, ?)", row)
 
     def add_console(self, strategy: str, backend: str, number: int, text: str) -> None:
         """Keep what the kernel printed while it ran a workload; the first text stays."""
-        row = (strategy, backend, number, _pack(text.encode(errors="replace")))
         with self._writing():
-            self._db.execute("INSERT OR IGNORE INTO consoles VALUES (?, ?, ?, ?)", row)
+            self._insert_console(strategy, backend, number, text)
+
+    def _insert_console(self, strategy: str, backend: str, number: int, text: str) -> None:
+        row = (strategy, backend, number, _pack(text.encode(errors="replace")))
+        self._db.execute("INSERT OR IGNORE INTO consoles VALUES (?, ?, ?, ?)", row)
 
     def add_attacks(self, strategy: str, backend: str, attacks: Sequence[Attack]) -> None:
         """Keep what attacks on a strategy's kernel came to; the first stay."""
@@ -203,7 +225,7 @@ class Store:
         """Note who did it, by strategy and number of the workload."""
         self._put("culprits", [(*key, text) for key, text in culprits.items()])
 
-    def add_deciding(self, deciding: Mapping[tuple[str, str], Deciding]) -> None:
+    def add_deciding(self, deciding: Mapping[tuple[str, str], tuple[Deciding, ...]]) -> None:
         """Note which lines decide, by strategy and oracle."""
         self._put("deciding", [(*key, lines) for key, lines in deciding.items()])
 
@@ -215,7 +237,21 @@ class Store:
         """Mark the run as complete; `timings` are seconds by phase."""
         self._put("timings", dict(timings))
 
+    def add_decision(self, decision: str) -> None:
+        """Note in a word what the finished run came to, for lists of runs."""
+        self._put("decision", decision)
+
     # What a report takes out.
+
+    @property
+    def begun(self) -> datetime:
+        """When the run was made; for one of an older difftest, when it was last written."""
+        written = datetime.fromtimestamp(self._file.stat().st_mtime, UTC)
+        return self._fact("begun", datetime) or written
+
+    @property
+    def decision(self) -> str | None:
+        return self._fact("decision", str)
 
     @property
     def finished(self) -> bool:
@@ -238,9 +274,9 @@ class Store:
         rows = self._fact("culprits", list[tuple[str, int, str]]) or []
         return {(strategy, number): text for strategy, number, text in rows}
 
-    def deciding(self) -> dict[tuple[str, str], Deciding]:
+    def deciding(self) -> dict[tuple[str, str], tuple[Deciding, ...]]:
         """Return which lines decide, by strategy and oracle, as far as that was tried."""
-        rows = self._fact("deciding", list[tuple[str, str, Deciding]]) or []
+        rows = self._fact("deciding", list[tuple[str, str, tuple[Deciding, ...]]]) or []
         return {(strategy, oracle): lines for strategy, oracle, lines in rows}
 
     def refusals(self) -> dict[tuple[str, str], str]:
@@ -266,11 +302,21 @@ class Store:
         query = "SELECT 1 FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
         return bool(self._rows(query, strategy, backend, shard))
 
-    def tally(self, strategy: str, backend: str, shard: int) -> Tally | None:
-        """Return one shard, or None if it is not kept yet."""
+    def shards(self) -> int:
+        """Return how many shards are kept, of all strategies and backends."""
+        [(count,)] = self._rows("SELECT count(*) FROM tallies")
+        return int(count)
+
+    def packed(self, strategy: str, backend: str, shard: int) -> bytes | None:
+        """Return one shard as it was packed, or None if it is not kept yet."""
         query = "SELECT packed FROM tallies WHERE (strategy, backend, shard) = (?, ?, ?)"
         rows = self._rows(query, strategy, backend, shard)
-        return self._tally(rows[0][0]) if rows else None
+        return bytes(rows[0][0]) if rows else None
+
+    def tally(self, strategy: str, backend: str, shard: int) -> Tally | None:
+        """Return one shard, or None if it is not kept yet."""
+        packed = self.packed(strategy, backend, shard)
+        return self._tally(packed) if packed is not None else None
 
     def tallies(self, strategy: str | None = None) -> Iterator[Tally]:
         """Yield the shards of a strategy, or of all: one at a time, a long run's are large."""
@@ -329,7 +375,7 @@ class Store:
 
     def _tally(self, packed: bytes) -> Tally:
         with self._reading():
-            return msgspec.msgpack.decode(zlib.decompress(packed), type=Tally)
+            return Tally.unpacked(packed)
 
     def _fact(self, name: str, kind: type[_T]) -> _T | None:
         for (packed,) in self._rows("SELECT json FROM facts WHERE name = ?", name):
@@ -372,51 +418,6 @@ class Store:
                 f"cannot write {self._file}: {error}. The shards that were finished are kept; "
                 "when that is mended (`df`, permissions) the same command goes on from there"
             ) from error
-
-
-def find_unfinished(runs: Path, fingerprint: str) -> Store | None:
-    """Return the newest run with these settings that is not finished, to go on with.
-
-    Runs that cannot be read are passed over. Raises StoreError if another process is at it.
-    """
-    directories = [path for path in runs.glob("*") if path.name.isdigit() and path.is_dir()]
-    for directory in sorted(directories, key=lambda path: int(path.name), reverse=True):
-        file = directory / FILE
-        try:
-            with Store(file) as store:
-                wanted = not store.finished and store.settings.fingerprint() == fingerprint
-        except StoreError:
-            continue
-        if wanted:
-            return Store(file, _locked(directory))
-    return None
-
-
-def _next_directory(runs: Path) -> Path:
-    runs.mkdir(parents=True, exist_ok=True)
-    number = max((int(path.name) for path in runs.iterdir() if path.name.isdigit()), default=0)
-    while True:
-        number += 1
-        directory = runs / f"{number:04}"
-        try:
-            directory.mkdir()
-        except FileExistsError:  # another process was faster
-            continue
-        return directory
-
-
-def _locked(directory: Path) -> IO[str]:
-    # A file of its own: closing any descriptor of the database would drop SQLite's own locks.
-    lock = (directory / _LOCK).open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise StoreError(
-            f"{directory} is being written by another difftest with the same settings: "
-            "wait for it, or run with another seed"
-        ) from None
-    return lock
 
 
 def _pack(data: bytes) -> bytes:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import msgspec
 
 from difftest.outcome import Outcome, Record
@@ -33,6 +35,29 @@ class Tally(Record, frozen=True):
     shard: int
     runs: tuple[Run, ...]
     reached: dict[tuple[str, bool, str], int] = msgspec.field(default_factory=dict)
+
+    def packed(self) -> bytes:
+        """Return it as it is sent and stored."""
+        return zlib.compress(msgspec.msgpack.encode(self))
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Tally:
+        """Return what was packed. Raises zlib.error or MsgspecError for other bytes."""
+        return msgspec.msgpack.decode(zlib.decompress(packed), type=cls)
+
+
+class Done(Record, frozen=True):
+    """What a worker made of a shard: the tally of so many runs, packed.
+
+    `consoles` are those of guests that did not finish, by the number of the workload.
+    """
+
+    strategy: str
+    backend: str
+    shard: int
+    runs: int
+    packed: bytes
+    consoles: dict[int, str]
 
 
 class Again(Record, frozen=True):

@@ -27,7 +27,7 @@ from difftest.workload import codec, generate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from difftest.campaign import Context
+    from difftest.context import Context
     from difftest.judging import Judge
     from difftest.mutants import Mutant
     from difftest.outcome import Outcome

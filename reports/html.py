@@ -172,7 +172,8 @@ def _diff(patch: Patch, section: Section) -> Iterator[tuple[str, str]]:
     decide = {
         line
         for shown in section.witnesses
-        if own and (found := shown.witness.deciding) and found.target == patch.target
+        for found in shown.witness.deciding
+        if own and found.target == patch.target
         for line in found.lines
     }
     for number, line in enumerate(patch.text.expandtabs(8).splitlines(), 1):

@@ -99,13 +99,13 @@ class Parts:
     attacked: list[Attack] = field(default_factory=list)
     less: list[Shrunk] = field(default_factory=list)
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
-    decided: dict[tuple[str, str], Deciding] = field(default_factory=dict)
+    decided: dict[tuple[str, str], tuple[Deciding, ...]] = field(default_factory=dict)
     consoles: dict[tuple[str, str, int], str] = field(default_factory=dict)
     told: dict[tuple[str, int], str] = field(default_factory=dict)
     tried: list[MutantResult] = field(default_factory=list)
     repeated: list[Again] = field(default_factory=list)
 
-    def deciding(self) -> dict[tuple[str, str], Deciding]:
+    def deciding(self) -> dict[tuple[str, str], tuple[Deciding, ...]]:
         return self.decided
 
     def refusals(self) -> dict[tuple[str, str], str]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from interrupting import Interrupting
 
 from difftest import campaign, plugins, session
 from difftest.backends.model import ModelBackend
 from difftest.errors import PluginError, RigError
 from difftest.result import encode
 from difftest.store import Store
+from difftest.witness import from_text
+from difftest.workload.codec import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,22 +116,6 @@ def test_only_a_run_with_faults_makes_backends_ready_for_them(tmp_path: Path) ->
         assert backend.asked == asked
 
 
-class Interrupting(ModelBackend):
-    """The model, with a finger on Ctrl-C when the n-th shard begins."""
-
-    def __init__(self, shard: int) -> None:
-        super().__init__()
-        self.left = shard
-
-    @contextlib.contextmanager
-    def runner(self, chain: Sequence[Strategy]) -> Iterator[Runner]:  # type: ignore[override]
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        with super().runner(chain) as runner:
-            yield runner
-
-
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) -> None:
     loaded = plugins.load()
     loaded.backends["model"] = Interrupting(4)
@@ -154,11 +141,12 @@ def test_a_run_leaves_a_report_and_witnesses_that_can_be_replayed(tmp_path: Path
     (witness,) = run.glob("witnesses/*.workload")
     assert witness.name == "unpatched-no_kernel_bug.workload"
     text = witness.read_text(encoding="utf-8")
-    assert text.startswith("# what is left of workload ")
-    assert "unpatched fails no_kernel_bug on model\n" in text
-    assert (
-        len(text.splitlines()) <= 8
-    )  # a head, a mount, a file, a map, a copy, its window, a cause
+    head, workload = from_text(text, "")
+    assert head
+    assert (head.strategy, head.oracle, head.backends) == ("unpatched", "no_kernel_bug", ("model",))
+    assert (head.seed, head.shrunk, head.passes) == (request().seed, True, ("release_page",))
+    # A mount, a file, a map, a copy, its window, a cause.
+    assert len(to_text(workload).splitlines()) == 6
 
 
 class Forgetful(ModelBackend):
@@ -222,11 +210,11 @@ def test_a_worker_that_dies_is_reported_and_finished_shards_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The workers are killed, as the out-of-memory killer does, when the first shard is in."""
-    added = Store.add_tally
+    added = Store.add_done
     killed = []
 
-    def add_and_kill(store: Store, tally: object) -> None:
-        added(store, tally)  # type: ignore[arg-type]
+    def add_and_kill(store: Store, done: object) -> None:
+        added(store, done)  # type: ignore[arg-type]
         if not killed:
             import multiprocessing  # noqa: PLC0415
 
@@ -235,7 +223,7 @@ def test_a_worker_that_dies_is_reported_and_finished_shards_are_kept(
                 child.kill()
 
     with session.begin(plugins.load(), request(workloads=1000), tmp_path, ()) as running:
-        monkeypatch.setattr(Store, "add_tally", add_and_kill)
+        monkeypatch.setattr(Store, "add_done", add_and_kill)
         with pytest.raises(RigError, match="a worker process died"):
             running.run(2)
         monkeypatch.undo()

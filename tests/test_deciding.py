@@ -14,6 +14,18 @@ from difftest.strategy import Strategy
 PLUGINS = plugins.load()
 LEAK = "mount blocks=1\nfile pages=1\nmap file=0 offset=0 pages=1\ncopy map=0 page=0 source=U\n"
 
+RECLAIMED = (
+    "mount blocks=4\nfile pages=2\nmap file=0 offset=0 pages=2\nswapon\n"
+    "copy map=0 page=0 source=R\npageout map=0 page=0 pages=1\n"
+)
+
+HOLDS = ["-goto out_unacct_blocks;", "+return ret;"]
+DIRTIES = [
+    "-_dst_pte = pte_mkdirty(_dst_pte);",
+    "+if (!page_in_cache)",
+    "+_dst_pte = pte_mkdirty(_dst_pte);",
+]
+
 
 def witness(
     strategy: str, oracle: str, text: str, backends: tuple[str, ...] = ("model",)
@@ -28,7 +40,7 @@ def lines(name: str, found: Deciding) -> list[str]:
 
 def test_the_change_without_which_a_failure_is_gone_decides() -> None:
     found = deciding(PLUGINS, KNOWN, [witness("naive_hold", "block_accounting", LEAK)])
-    (one,) = found.values()
+    ((one,),) = found.values()
     assert one.target == "model"
     assert lines("naive_hold", one) == [
         '-                    label = "out_unacct_blocks"',
@@ -39,7 +51,7 @@ def test_the_change_without_which_a_failure_is_gone_decides() -> None:
 
 def test_a_stacked_patch_is_tried_on_what_it_stands_on() -> None:
     found = deciding(PLUGINS, KNOWN, [witness("unacct_before_return", "no_kernel_bug", RACE)])
-    (one,) = found.values()
+    ((one,),) = found.values()
     assert lines("unacct_before_return", one)[-1].startswith("+")
     assert "if not shmem_inode_acct_block" in " ".join(lines("unacct_before_return", one))
 
@@ -72,7 +84,7 @@ def test_a_trial_that_does_not_end_is_given_up() -> None:
     endless = Strategy(name="endless", claim="", model_patch=ENDLESS)
     found = deciding(PLUGINS, KNOWN | {"endless": endless}, [witness("endless", "content", LEAK)])
     # Without the second change the oracle passes, as it does with both of them.
-    assert [one.lines for one in found.values()] == [(8, 9)]
+    assert [one.lines for (one,) in found.values()] == [(8, 9)]
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
@@ -94,3 +106,29 @@ def test_a_patch_without_one_change_has_the_others_and_counts_them() -> None:
         line for line in left.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
     ]
     assert kept == [text.splitlines()[number - 1] for number in second]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("name", "oracle", "text", "decides"),
+    [
+        ("naive_hold", "block_accounting", LEAK, HOLDS),
+        ("never_dirty", "dirty", RECLAIMED, DIRTIES),
+    ],
+)
+def test_the_lines_of_a_kernel_patch_are_found_on_the_kernel(
+    name: str, oracle: str, text: str, decides: list[str]
+) -> None:
+    found = deciding(PLUGINS, KNOWN, [witness(name, oracle, text, ("model", "uml:6.1"))])
+    ((on_model, on_kernel),) = found.values()
+    assert (on_model.target, on_kernel.target) == ("model", "6.1")
+    patch = KNOWN[name].kernel_patches["6.1"].splitlines()
+    marked = [patch[number - 1] for number in on_kernel.lines]
+    assert [line[0] + line[1:].strip() for line in marked] == decides
+
+
+@pytest.mark.kernel
+def test_where_half_a_patch_leaves_a_kernel_that_does_not_come_up_its_lines_are_unknown() -> None:
+    one = witness("naive_hold", "block_accounting", LEAK, ("model:6.12", "uml:6.12"))
+    ((on_model,),) = deciding(PLUGINS, KNOWN, [one]).values()
+    assert on_model.target == "model"

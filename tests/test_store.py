@@ -17,7 +17,8 @@ from difftest.assemble import result_of
 from difftest.errors import PluginError, StoreError
 from difftest.facts import facts_of
 from difftest.result import Attack, Deciding, Fate, MutantResult
-from difftest.store import FILE, Store, find_unfinished
+from difftest.runs import find_unfinished
+from difftest.store import FILE, Store
 from difftest.tally import Tally
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_kernel_versions_are_kept_as_the_run_began(tmp_path: Path) -> None:
 
 
 def test_deciding_lines_are_kept(tmp_path: Path) -> None:
-    found = {("naive_hold", "block_accounting"): Deciding("model", (5, 6))}
+    found = {("naive_hold", "block_accounting"): (Deciding("model", (5, 6)), Deciding("6.1", (7,)))}
     with Store.create(tmp_path / "runs", SETTINGS) as store:
         assert store.deciding() == {}
         store.add_deciding(found)
@@ -335,7 +336,7 @@ def test_a_run_of_another_difftest_is_named(run_directory: Path) -> None:
     db = sqlite3.connect(run_directory / FILE)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(StoreError, match="has format 99 and this difftest reads 4"):
+    with pytest.raises(StoreError, match="has format 99 and this difftest reads 5"):
         Store.open(run_directory)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from difftest import kernels
+from difftest import kernels, sandbox
 from difftest.backends import console, cpu, culprit
 from difftest.backends.boot import Boot
 from difftest.backends.program import Ended
@@ -334,11 +334,13 @@ def _boot(
     """
     # A panic may abort the process: with core files allowed, each would leave 64 MB.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # A guest must not outlive us, however we end. The sandbox sees to that by itself.
+    tied = () if command[0] == sandbox.PROGRAM else ("setpriv", "--pdeathsig=TERM")
     output = folder / "console"
     with output.open("wb") as file, cpu.pinned(number):
         guest = subprocess.Popen(
-            # A guest must not outlive us, however we end.
-            ["setpriv", "--pdeathsig=TERM", *command],
+            [*tied, *command],
+            env=sandbox.environment(),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

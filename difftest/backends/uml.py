@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from difftest import kernels
+from difftest import kernels, sandbox
 from difftest.backends.channel import Channel
 from difftest.backends.guest import GuestBackend
 from difftest.errors import ToolchainError
@@ -70,7 +70,7 @@ class UmlBackend(GuestBackend):
         return ""
 
     def platform(self) -> str:
-        return ""
+        return sandbox.title()
 
     def _machine(self, kernel: kernels.Kernel, initrd: Path) -> Machine:
         return UmlMachine(kernel.linux, initrd, SILENCE, self._flavour)
@@ -93,7 +93,8 @@ class UmlMachine:
         return self._command(program.memory, "--", *program.arguments)
 
     def _command(self, memory: int, *arguments: str) -> Sequence[str | Path]:
-        return (
+        own = self.initrd.parent if sandbox.missing() else sandbox.TMP
+        command: tuple[str | Path, ...] = (
             # Where the heap begins decides how much memory UML adds "to account for
             # exec-shield gap"; randomized, up to 800 MB of it: 32 ms a boot, not 24.
             "setarch",
@@ -103,6 +104,7 @@ class UmlMachine:
             *self.flavour.arguments,
             f"mem={memory * self.flavour.memory}M",
             f"initrd={self.initrd}",
-            f"uml_dir={self.initrd.parent}/",
+            f"uml_dir={own}/",
             *arguments,
         )
+        return sandbox.wrapped(command, [self.linux, self.initrd])

@@ -12,6 +12,7 @@ import click
 from difftest.cli.conform import conform
 from difftest.cli.coverage import coverage
 from difftest.cli.explore import explore
+from difftest.cli.export import export
 from difftest.cli.history import history
 from difftest.cli.kernel import kernel
 from difftest.cli.listing import doctor, list_, show
@@ -19,6 +20,7 @@ from difftest.cli.mutants import mutants
 from difftest.cli.options import FAILED, INTERRUPTED
 from difftest.cli.replay import replay
 from difftest.cli.run import report, run
+from difftest.cli.runs import compare, runs
 from difftest.cli.selftest import selftest
 from difftest.errors import DifftestError
 
@@ -37,6 +39,8 @@ def cli() -> None:
     \b
     difftest run                       compare the bundled fixes on the model and on Linux 6.1
     difftest run --patch my-fix.patch  put a fix of your own beside them
+    difftest runs                      what was run, and how far; `run --resume` goes on
+    difftest compare RUN RUN           what changed between two runs
     difftest replay FILE               see one workload step by step
     difftest doctor                    what this machine can run, and what to install
     """  # noqa: D301 - click takes the character for "do not wrap"
@@ -45,7 +49,10 @@ def cli() -> None:
 for _command in (
     run,
     report,
+    runs,
+    compare,
     replay,
+    export,
     conform,
     history,
     mutants,

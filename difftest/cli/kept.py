@@ -23,9 +23,10 @@ def kept(running: Session, result: Result, *, interrupted: bool) -> None:
     if not shutil.which("difftest"):
         click.echo(f"`difftest` is {Path(sys.argv[0]).absolute()}", err=True)
     if interrupted:
+        resume = "" if running.command else f", or `difftest run --resume {running.directory}`"
         click.echo(
             f"Interrupted after {result.done} of {result.workloads} workloads; the same command "
-            f"goes on from there (with --seed {result.seed}).",
+            f"goes on from there (with --seed {result.seed}){resume}.",
             err=True,
         )
         sys.exit(options.INTERRUPTED)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.command("mutants")
 @options.strategy
 @options.patch
+@options.trust
 @options.backend
 @options.oracle
 @options.workloads
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 def mutants(
     strategies: tuple[str, ...],
     patches: tuple[Path, ...],
+    trust: bool,  # noqa: FBT001 - click passes it by keyword
     backends: tuple[str, ...],
     oracles: tuple[str, ...],
     workloads: int,
@@ -62,7 +64,15 @@ def mutants(
     loaded = plugins.load(skip)
     names = [BASELINE, *strategies] if strategies or patches else ()
     asked = session.Request(
-        tuple(names), patches, (MODEL, *backends), oracles, workloads, seed, faults, Mutants.ONLY
+        tuple(names),
+        patches,
+        (MODEL, *backends),
+        oracles,
+        workloads,
+        seed,
+        faults,
+        Mutants.ONLY,
+        trust=trust,
     )
     with session.begin(loaded, asked, output, skip) as running:
         interrupted = running.run(jobs)

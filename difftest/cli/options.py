@@ -59,9 +59,14 @@ patch = click.option(
     "--patch",
     "patches",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A kernel patch to compare as a strategy of its own, named after the file (repeatable).",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="A kernel patch to compare as a strategy of its own: a diff, a mail, an mbox with a "
+    "series; - is standard input (repeatable).",
 )
+trust = click.option(
+    "--trust-patch", "trust", is_flag=True,
+    help="Let --patch touch any file of the tree. It can run programs on this machine then.",
+)  # fmt: skip
 form = click.option(
     "--format",
     "formats",
@@ -94,6 +99,10 @@ jobs = click.option(
     "--jobs", type=_Number(1, "auto", lambda: len(os.sched_getaffinity(0))),
     default="auto", show_default=True,
     help="Processes; auto: one for each processor. The result is the same for any number.",
+)  # fmt: skip
+cluster = click.option(
+    "--cluster", default="", metavar="ADDRESS",
+    help="Run on a Dask cluster, not in --jobs: tcp://HOST:PORT, or local:N for N workers here.",
 )  # fmt: skip
 output = click.option(
     "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"),

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 @click.command()
 @options.strategy
 @options.patch
+@options.trust
 @options.backend
 @options.skip
 def selftest(
     strategies: tuple[str, ...],
     patches: tuple[Path, ...],
+    trust: bool,  # noqa: FBT001 - click passes it by keyword
     backends: tuple[str, ...],
     skip: tuple[str, ...],
 ) -> None:
@@ -39,7 +41,7 @@ def selftest(
     for name, reason in left_out.items():
         click.echo(f"difftest: {name} is left out: {reason}", err=True)
     right = [name for name, one in loaded.strategies.items() if not one.must_fail]
-    chosen = session.strategies_of(loaded, strategies, patches, places, default=right)
+    chosen = session.strategies_of(loaded, strategies, patches, places, default=right, trust=trust)
     reports = selftesting.selftests(loaded, places, chosen)
     click.echo(selftesting.render(reports), nl=False)
     if selftesting.failed(reports):

@@ -293,9 +293,7 @@ static void go_on(struct flight *f)
 		f->torn = true;
 		break;
 	case KILL:
-		commit_lift();
 		thread_kill(&f->thread);
-		commit_restore();
 		f->flying = false;
 		f->request.copy = UNWRITTEN;
 		f->ret = -EINTR;

@@ -8,8 +8,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from difftest import sandbox
 from difftest.errors import BuildError, PatchError
-from difftest.kernels import cache, config, source, tree
+from difftest.kernels import artefacts, cache, config, source, tree
 from difftest.progress import progress
 from difftest.toolchain import (
     CommandError,
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 #: What kbuild prints for one step.
 _STEP = re.compile(r"  [A-Z][A-Z0-9_]+ +\S")
 _COMPLAINT = re.compile(
-    r"error: |Error \d|\*\*\*|undefined reference|multiple definition|: No rule"
+    r"error: |Error: |Error \d|\*\*\*|undefined reference|multiple definition|: No rule"
 )
 _MOST_COMPLAINTS = 20
+_ABSENT = re.compile("No such file|file not found")
+_UNSEEN = "\n  (a build sees the kernel's files and the system's, and none of yours)"
 
 #: Equal sources give equal kernels: no date, user, host or count of builds in them.
 _FIXED = {
@@ -83,11 +86,19 @@ def build(series: str, patches: Sequence[Patch], flavour: Flavour, label: str = 
     `label` is a name to list it by. Raises PatchError if a patch does not apply, BuildError if
     the result does not compile, ToolchainError if a program or the room on the disk is missing.
     """
+    asked = artefacts.request("kernel", series, flavour.name, *(one.text for one in patches))
+    if (there := artefacts.given(asked)) and (kernel := cache.lookup(there.name)):
+        return kernel
     require("git", "gcc")
-    address = digest(series, patches, flavour)
-    with cache.lock(f"kernel-{address}"):
-        kernel = cache.lookup(address) or _build(series, patches, flavour, label, address)
-        cache.add_label(address, label)
+    try:
+        address = digest(series, patches, flavour)
+        with cache.lock(f"kernel-{address}"):
+            kernel = cache.lookup(address) or _build(series, patches, flavour, label, address)
+            cache.add_label(address, label)
+    except (PatchError, BuildError) as error:
+        artefacts.note(asked, error)
+        raise
+    artefacts.note(asked, ("kernels", address))
     return kernel
 
 
@@ -141,10 +152,12 @@ def _build_base(series: str, flavour: Flavour, name: str) -> Path:
         build_directory = work / "tree" / tree.BUILD
         build_directory.mkdir()
         variables = flavour.command[:-1]
-        config.configure(build_directory, flavour, lambda target: _make(work, (*variables, target)))
+        config.configure(
+            build_directory, flavour, lambda target: _make(work, original, (*variables, target))
+        )
         title = f"building kernel {series} for {flavour.name}, once for all fixes"
         with progress(title, flavour.base_steps) as bar:
-            _make(work, flavour.command, bar.add)
+            _make(work, original, flavour.command, bar.add)
         _move_tools(build_directory, str(work / "tree"), _TREE)
         made = work / "made"
         made.mkdir()
@@ -170,7 +183,7 @@ def _build(
         _move_tools(work / "tree" / tree.BUILD, _TREE, str(work / "tree"))
         with progress(title, flavour.patch_steps) as bar:
             try:
-                _make(work, flavour.command, bar.add)
+                _make(work, original, flavour.command, bar.add)
             except BuildError as error:
                 names = ", ".join(patch.name for patch in patches) or "none"
                 raise BuildError(f"{title}: {error}\npatches: {names}") from None
@@ -204,15 +217,29 @@ def _move_tools(build: Path, before: str, after: str) -> None:
         file.write_text(text.replace(before, after), encoding="utf-8")
 
 
-def _make(work: Path, words: Sequence[str], each_step: Callable[[], None] = lambda: None) -> None:
-    """Run make in the tree in `work`, in its build directory; the last word is the target."""
+def _make(
+    work: Path,
+    original: Path,
+    words: Sequence[str],
+    each_step: Callable[[], None] = lambda: None,
+) -> None:
+    """Run make in the tree in `work`, in its build directory; the last word is the target.
+
+    The tree's files are those of `original`, by links: it writes to the build directory alone.
+    """
     require("make", "gcc", "flex", "bison", "bc")
     jobs = len(os.sched_getaffinity(0))
-    command = ["make", f"-j{jobs}", f"O={tree.BUILD}", *words]
+    place = work / "tree"
+    command = sandbox.wrapped(
+        ["make", f"-j{jobs}", f"O={tree.BUILD}", *words],
+        readable=[original, work],
+        writable=[place / tree.BUILD],
+        where=place,
+    )
     try:
         run(
-            command,
-            where=work / "tree",
+            [str(word) for word in command],
+            where=place,
             environment=build_environment(work) | _FIXED,
             each_line=lambda line: each_step() if _STEP.match(line) else None,
         )
@@ -222,4 +249,5 @@ def _make(work: Path, words: Sequence[str], each_step: Callable[[], None] = lamb
             -_MOST_COMPLAINTS:
         ]
         shown = "\n  ".join(complaints[:_MOST_COMPLAINTS])
-        raise BuildError(f"`make {' '.join(words)}` failed:\n  {shown}") from None
+        unseen = _UNSEEN if _ABSENT.search(shown) and not sandbox.missing() else ""
+        raise BuildError(f"`make {' '.join(words)}` failed:\n  {shown}{unseen}") from None

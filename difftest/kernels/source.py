@@ -18,6 +18,9 @@ from difftest.toolchain import DISK_NEEDED, CommandError, disk_full, require, ru
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Of the patches of a series, the one that makes the baseline.
+_BASELINE = "baseline.patch"
+
 #: tar reports every so many records of 10 KiB.
 _RECORDS = 500
 _RECORD_BYTES = 10_240
@@ -54,6 +57,11 @@ def version(series: str) -> str:
 def directory_name(series: str) -> str:
     """Return the name of the source's directory in the cache."""
     return f"{series}-{_recipe(series)}"
+
+
+def taken_out(series: str) -> str:
+    """Return the patch that took the upstream fix out of a series; "" for a tree without that."""
+    return _patches(series).get(_BASELINE, "")
 
 
 def _fetched(series: str) -> Path:

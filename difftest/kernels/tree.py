@@ -83,6 +83,17 @@ def apply(patches: Sequence[Patch], tree: Path, series: str) -> None:
             raise
 
 
+def copy(source: Path, patches: Sequence[Patch], work: Path) -> tuple[str, ...]:
+    """Copy the files that patches touch to the directory `work`; return their paths."""
+    work.mkdir(exist_ok=True)
+    paths = touched(patches)
+    for path in paths:
+        if (source / path).is_file():
+            (work / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / path, work / path)
+    return paths
+
+
 def changed_files(
     source: Path, patches: Sequence[Patch], work: Path, series: str
 ) -> dict[str, bytes]:
@@ -90,11 +101,7 @@ def changed_files(
 
     Only the touched files are copied (to the empty directory `work`), so this takes milliseconds.
     """
-    paths = touched(patches)
-    for path in paths:
-        if (source / path).is_file():
-            (work / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source / path, work / path)
+    paths = copy(source, patches, work)
     apply(patches, work, series)
     before, after = ({path: _state(tree / path) for path in paths} for tree in (source, work))
     return {path: after[path] for path in sorted(paths) if after[path] != before[path]}

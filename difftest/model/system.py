@@ -238,15 +238,20 @@ class System:
         self.code.mmap.munmap(self.mm, self.maps[number].start)
         self._evict_shared()
 
-    def _evict_shared(self) -> None:
-        """Delete the files of shared memory that nobody maps, or holds, any more."""
+    def _evict_shared(self) -> int:
+        """Delete the files of shared memory that nobody maps, or holds, any more.
+
+        Returns the pages that were accounted for when they were mapped.
+        """
         unused = [one for one in self._shared if not one.i_mapping.i_mmap and not one.f_count]
+        pages = sum(one.i_size for one in unused) // PAGE_SIZE
         for inode in unused:
             self._shared.remove(inode)
             self.code.shmem.shmem_evict_inode(inode, self.mm.memory)
         for inode in [one for one in self._hugetlb if not one.i_mapping.i_mmap]:
             self._hugetlb.remove(inode)
             self.code.hugetlb.hugetlbfs_evict_inode(inode, self.mm.memory)
+        return pages
 
     def mremap(self, number: int) -> May[int]:
         yield from mmap_write_lock(self.mm)
@@ -443,7 +448,10 @@ class System:
         ret: int = yield from function(self.mm, self._destination, arg)
         self._in_flight -= 1
         self._release_destination()
-        self._evict_shared()
+        late = self._evict_shared()
+        if self.mm.memory.commit_limit is not None:
+            # Of a file that outlived its mapping: with the mapping the limit would have moved.
+            self.mm.memory.commit_limit += late
         self.copy = arg.copy
         return ret
 

@@ -151,6 +151,10 @@ def _usage(name: str, fields: tuple[str, ...]) -> str:
     return " ".join([name, *(f"{field}=…" for field in fields)])
 
 
+class UnknownOperationError(UsageError):
+    """A line has the name of no operation: correct it, or use the difftest that knows it."""
+
+
 class Reader:
     """Reads line by line; what it has so far is what later lines may refer to."""
 
@@ -166,8 +170,8 @@ class Reader:
         self.steps: list[Op] = []
         self.windows: list[list[Op]] = []
 
-    def wrong(self, expected: str) -> NoReturn:
-        raise UsageError(f"{self.source}, line {self.number}: {self.line!r}: {expected}")
+    def wrong(self, expected: str, kind: type[UsageError] = UsageError) -> NoReturn:
+        raise kind(f"{self.source}, line {self.number}: {self.line!r}: {expected}")
 
     def read(self, lines: Iterable[str]) -> Workload:
         count = 0
@@ -304,7 +308,7 @@ class Reader:
     def op(self, words: list[str]) -> Op:
         kind = _BY_NAME.get(words[0])
         if kind is None:
-            self.wrong(f"unknown operation; known: {', '.join(_BY_NAME)}")
+            self.wrong(f"unknown operation; known: {', '.join(_BY_NAME)}", UnknownOperationError)
         fields = fields_of(kind)
         values: dict[str, int | str] = {}
         for field, value in zip(fields, self._values(words[0], words[1:], fields), strict=True):

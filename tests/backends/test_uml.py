@@ -14,17 +14,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from differences import DIFFERENCES, Difference
 from played import CALM, CRASH, KNOWN, changed_agent, guest_with, outcomes
 from wrong import CASES, Case, wrong
 
 import oracles
-from difftest import kernels
+from difftest import kernels, session
 from difftest.backends import guest, uml
 from difftest.backends.model import ModelBackend
 from difftest.conformance import disagreements
+from difftest.errors import StoreError
 from difftest.outcome import Ending, Step
+from difftest.store import FILE, Store
 from difftest.verdict import Value, judge_safely
 from difftest.workload import generate
 from difftest.workload.codec import from_text
@@ -235,6 +238,48 @@ def test_ctrl_c_ends_guests_and_workers_and_leaves_no_files(tmp_path: Path) -> N
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "going on with" in done.stderr
+
+
+def test_a_guest_that_is_killed_changes_nothing(tmp_path: Path) -> None:
+    """It is booted once more, and plays what it had not told of."""
+    command = [
+        sys.executable, "-m", "difftest", "run", "--backend", "uml:6.1", "--workloads", "500",
+        "--strategy", "unpatched", "--strategy", "release_page", "--faults", "0", "--jobs", "1",
+    ]  # fmt: skip
+    found = []
+    for name, kill in (("left", False), ("killed", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        process = subprocess.Popen(
+            [*command, "--output", str(folder / "runs")],
+            env=os.environ | {"TMPDIR": str(folder)}, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        killed = set()
+        while kill and process.poll() is None and len(killed) < 2:
+            if not kept(folder / "runs", len(killed)):
+                time.sleep(0.01)
+                continue
+            with contextlib.suppress(ProcessLookupError):  # it came to its end before
+                # Of a guest's processes the first; the others are what runs in it.
+                leader = next((n for n in map(int, guests(folder)) if os.getsid(n) == n), 0)
+                if leader and leader not in killed:
+                    os.kill(leader, signal.SIGKILL)
+                    killed.add(leader)
+        assert process.wait(timeout=60) in {0, 1}
+        assert len(killed) == (2 if kill else 0)
+        result = session.stored(folder / "runs" / "0001")
+        assert not [cell for cell in result.cells if "lost" in " ".join(cell.causes)]
+        found.append(msgspec.structs.replace(result, timings={}, attacks=()))
+    assert found[0] == found[1]
+
+
+def kept(runs: Path, shards: int) -> bool:
+    """Say whether a run has so many shards."""
+    try:
+        with Store(runs / "0001" / FILE) as store:
+            return store.shards() >= shards
+    except StoreError:
+        return False
 
 
 def guests(folder: Path) -> list[str]:

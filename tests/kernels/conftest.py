@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from difftest import sandbox
 from difftest.kernels import cache, config, source
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def fake_tree(own_cache: Path, builds: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_demands(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake tree has no options."""
+    """The fake tree has no options, and keeps a log outside of it."""
     if "fake_tree" in request.fixturenames:
+        monkeypatch.setattr(sandbox, "missing", lambda: "not here")
         monkeypatch.setattr(config, "fragment", lambda _: "# nothing\n")

@@ -15,7 +15,7 @@ import strategies
 from difftest import facts
 from difftest.backends.model import ModelBackend
 from difftest.outcome import Ending, Outcome
-from difftest.verdict import UNREACHED, Pairwise, Value, Verdict, judge_safely
+from difftest.verdict import UNREACHED, Value, Verdict, compares, judge_safely
 from difftest.workload import faulty
 from difftest.workload.codec import from_text, to_text
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from difftest.workload.workload import Workload
 
 KNOWN = {one.name: one for one in strategies.STRATEGIES}
-ORACLES = {one.name: one for one in oracles.ORACLES if not isinstance(one, Pairwise)}
+ORACLES = {one.name: one for one in oracles.ORACLES if not compares(one)}
 GUARD = ORACLES["guard"]
 PLAIN = from_text(to_text(FORGOTTEN).replace("fault site=callee_keeps_page call=1 error=0\n", ""))
 

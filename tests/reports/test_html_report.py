@@ -202,10 +202,12 @@ def test_patches_are_shown_for_what_was_run_with_those_below() -> None:
 
 def test_the_lines_that_decide_are_marked_in_the_patch_that_was_tried() -> None:
     parts = campaign()
-    parts.decided = {("naive_hold", "block_accounting"): Deciding("model", (5,))}
+    on_both = (Deciding("model", (5,)), Deciding("6.1", (5,)))
+    parts.decided = {("naive_hold", "block_accounting"): on_both}
     page = page_of(result_of(parts))
-    assert texts(page, ".diff .decides") == ["+d"]
+    assert texts(page, ".diff .decides") == ["+d", "+d"]
     assert "Without the lines of the model patch that are marked" in page
+    assert "Without the lines of the 6.1 patch that are marked" in page
 
 
 def test_patches_for_other_kernels_are_named() -> None:

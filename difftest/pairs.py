@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Pairs: strategies that differ by an oracle, where no witness of the one shows that yet.
+
+The smallest workload on which a strategy fails is mostly one that the others pass: then nothing
+smaller could tell them apart. Where another one fails on it as well, and passes on some other
+workload on which the first one fails, that one is a finding of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from difftest.verdict import Value
+from difftest.workload import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from difftest.findings import Finding, Shrunk
+    from difftest.store import Store
+    from difftest.tally import Tally
+
+
+class _Judged(NamedTuple):
+    """The numbers of the workloads that fail; and by number a 1 for those that pass as they should.
+
+    Those could have failed. Both by backend and place of the oracle. A byte for each workload: a
+    run may have millions of verdicts, and most of them pass.
+    """
+
+    failed: Mapping[tuple[str, int], set[int]]
+    passed: Mapping[tuple[str, int], bytearray]
+
+    @classmethod
+    def of(cls, tallies: Iterable[Tally], count: int) -> _Judged:
+        failed: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
+        passed: defaultdict[tuple[str, int], bytearray] = defaultdict(lambda: bytearray(count))
+        for tally in tallies:
+            for run in tally.runs:
+                for column, verdict in enumerate(run.verdicts):
+                    if verdict.value is Value.FAIL:
+                        failed[tally.backend, column].add(run.number)
+                    elif verdict.value is Value.PASS and verdict.reached:
+                        passed[tally.backend, column][run.number] = 1
+        return cls(failed, passed)
+
+
+class Apart(NamedTuple):
+    """What a run knows of where strategies differ: verdicts by strategy, texts by number."""
+
+    oracles: Sequence[str]
+    judged: Mapping[str, _Judged]
+    texts: Mapping[int, str]
+
+    @classmethod
+    def of(cls, store: Store) -> Apart:
+        texts = store.workloads()
+        count = max(texts, default=-1) + 1
+        names = [one.name for one in store.settings.compared()] if store.settings.oracles else []
+        judged = {name: _Judged.of(store.tallies(name), count) for name in names}
+        return cls(store.settings.oracles, judged, texts)
+
+    def left(self, shrunk: Sequence[Shrunk]) -> list[Finding]:
+        """Return what tells a strategy from one that passes none of what is shrunk.
+
+        One for each strategy and oracle: what it is shrunk to may well tell of others, too.
+        """
+        found = []
+        for one in shrunk:
+            if one.finding.oracle and not one.finding.against:
+                its = [other for other in shrunk if _same(one.finding, other.finding)]
+                told = {name for other in its for name in (*other.passes, other.finding.against)}
+                pairs = (self._pair(one.finding, other) for other in self.judged
+                         if other not in {*told, one.finding.strategy})  # fmt: skip
+                found += [pair for pair in pairs if pair][:1]
+        return found
+
+    def _pair(self, finding: Finding, other: str) -> Finding | None:
+        """Return the smallest workload that fails as a finding does, and that another passes."""
+        where = [(backend, self.oracles.index(finding.oracle)) for backend in finding.backends]
+        failed, passed = self.judged[finding.strategy].failed, self.judged[other].passed
+        if not all(place in failed and place in passed for place in where):
+            return None
+        everywhere = set.intersection(*(failed[place] for place in where))
+        differ = [number for number in everywhere if all(passed[place][number] for place in where)]
+        if not differ:
+            return None
+        least = min(differ, key=lambda number: (*codec.size(self.texts[number]), number))
+        return replace(finding, text=self.texts[least], against=other, number=least)
+
+
+def _same(one: Finding, other: Finding) -> bool:
+    """Whether two findings are of one strategy and oracle, on the same backends."""
+    return replace(one, text="", against="", number=0) == replace(
+        other, text="", against="", number=0
+    )
