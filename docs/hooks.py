@@ -27,6 +27,19 @@ if TYPE_CHECKING:
 _CODE = re.compile(r"(`[^`]+`)")
 
 
+#: Python-Markdown makes spaces of tabs and nothing of a line that is a space, and a patch that is
+#: copied from the page must have both.
+_TAB, _SPACE = "\ue009", "\ue020"
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    return re.sub(r"^ $", _SPACE, markdown.replace("\t", _TAB), flags=re.MULTILINE)
+
+
+def on_page_content(html: str, **_: object) -> str:
+    return html.replace(_TAB, "\t").replace(_SPACE, " ")
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {"vocabulary.md": vocabulary, "oracles.md": oracles, "commands.md": commands}
     for name, made in pages.items():
@@ -89,6 +102,12 @@ def _command(context: click.Context, depth: int) -> Iterator[str]:
 def _paragraphs(text: str) -> Iterator[str]:
     """Return docstring text as Markdown: names of code stay such, and links of our own."""
     for paragraph in text.split("\n\n"):
-        parts = _CODE.split(" ".join(paragraph.split()))
-        yield "".join(one if one.startswith("`") or "](" in one else plain(one) for one in parts)
-        yield ""
+        yield from ("".join(map(_part, _CODE.split(" ".join(paragraph.split())))), "")
+
+
+def _part(text: str) -> str:
+    """Return a part of a paragraph: what is Markdown stays, other text shows as it is."""
+    if text.startswith("`") or "](" in text or not text.strip():
+        return text
+    before, after = (" " if text[at] == " " else "" for at in (0, -1))
+    return f"{before}{plain(text)}{after}"

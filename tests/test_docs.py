@@ -99,7 +99,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def headings(page: Path) -> list[str]:
     made = JustHTML(page.read_text(encoding="utf-8"), sanitize=False)
-    return [str(one.to_text()).rstrip("#¶ ") for one in made.query("[role=main] :is(h2, h3, h4)")]
+    return [
+        str(one.to_text()).rstrip("#¶ ")
+        for one in made.query("[role=main] h2, [role=main] h3, [role=main] h4")
+    ]
 
 
 def test_every_operation_oracle_and_command_has_its_place(site: Path) -> None:
@@ -108,6 +111,16 @@ def test_every_operation_oracle_and_command_has_its_place(site: Path) -> None:
     commands = headings(site / "commands/index.html")
     assert {f"difftest {name}" for name in cli.commands} <= set(commands)
     assert "difftest kernel fetch" in commands
+
+
+def test_what_is_copied_from_a_page_is_what_was_tried(site: Path) -> None:
+    for name, found in BLOCKS.items():
+        place = name.removesuffix(".md") if name != "index.md" else "."
+        made = JustHTML((site / place / "index.html").read_text(encoding="utf-8"), sanitize=False)
+        shown = [str(one.to_text(separator="", strip=False)) for one in made.query("pre > code")]
+        tried = [text for one in found for text in (one.text, one.expected) if text]
+        assert shown == tried, name
+    assert "\t\treturn -ENOMEM" in "".join(one.text for one in BLOCKS["tutorial.md"])
 
 
 def test_no_page_takes_anything_from_a_network(site: Path) -> None:
