@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,8 +13,6 @@ import pytest
 import difftest
 from difftest import hookspecs, plugins, session
 from difftest.errors import PluginError, UsageError
-
-PACKAGE = Path(__file__).parent / "data" / "plugin"
 
 
 def with_plugin(monkeypatch: pytest.MonkeyPatch, name: str, **hooks: object) -> None:
@@ -62,26 +57,6 @@ def test_a_run_that_names_no_backend_needs_one_kernel() -> None:
     assert [one.name for one in chosen] + list(left_out) == default
     named, _ = session.backends_of(loaded, ["model"])
     assert [one.name for one in named] == ["model"]
-
-
-def test_a_third_partys_package_shows_in_the_table(tmp_path: Path) -> None:
-    source, site = tmp_path / "source", tmp_path / "site"
-    shutil.copytree(PACKAGE, source)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run(
-        [*pip, "--no-deps", "--no-build-isolation", "--target", site, source], check=True
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "difftest", "run", "--backend", "model", "--workloads", "300",
-         "--strategy", "unpatched", "--strategy", "lockfix", "--output", tmp_path / "runs"],
-        env=os.environ | {"PYTHONPATH": str(site)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode in (0, 1), done.stderr
-    lines = done.stdout.splitlines()
-    row = next(line for line in lines if line.startswith("lockfix "))
-    assert any("few_errors" in line for line in lines)
-    assert " ruled out  few_errors " in row
 
 
 def test_a_plugin_that_raises_while_loading_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

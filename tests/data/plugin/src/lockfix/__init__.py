@@ -1,27 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A third party's plugin: a fix of their own, and an oracle."""
+"""A third party's plugin: a fix of their own, an oracle, a report and a backend."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest import PASS, Step, Verdict, fail, from_folder, hookimpl
+from difftest import from_folder, hookimpl
+from lockfix.few_errors import FewErrors
+from lockfix.twice import Twice
+from lockfix.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from difftest import Oracle, Outcome, Strategy, Workload
-
-
-class FewErrors:
-    """Fails for a workload in which more than three operations fail."""
-
-    name = "few_errors"
-    question = "do most operations succeed?"
-
-    def judge(self, workload: Workload, outcome: Outcome) -> Verdict:
-        errors = sum(isinstance(one, Step) and one.ret < 0 for one in outcome.trace)
-        return fail(f"{errors} operations failed") if errors > len(workload.steps) else PASS
+    from difftest import Oracle, Strategy
+    from difftest.backends import Backend
+    from difftest.report import Report
 
 
 @hookimpl
@@ -32,3 +26,13 @@ def difftest_strategies() -> Sequence[Strategy]:
 @hookimpl
 def difftest_oracles() -> Sequence[Oracle]:
     return [FewErrors()]
+
+
+@hookimpl
+def difftest_reports() -> Sequence[Report]:
+    return [Verdicts()]
+
+
+@hookimpl
+def difftest_backends() -> Sequence[Backend]:
+    return [Twice()]
