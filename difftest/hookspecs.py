@@ -41,3 +41,7 @@ def difftest_reports() -> Sequence[Report]:
 def difftest_backends() -> Sequence[Backend]:
     """Return the places where a plugin can run workloads."""
     raise NotImplementedError
+
+
+NAMES = tuple(name for name in dict(globals()) if name.startswith(f"{PROJECT}_"))
+"""Of all hooks."""

@@ -10,7 +10,10 @@ from pathlib import Path
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchSet
 
-from difftest.errors import PatchError, ToolchainError
+from difftest.errors import PatchError, RigError, ToolchainError
+
+_WHOLE = 1_000_000
+"""More lines of context than any file has."""
 
 
 def touched_files(patch: str, name: str) -> tuple[str, ...]:
@@ -52,6 +55,22 @@ def undo(patch: str, tree: Path, name: str) -> None:
         raise PatchError(f"{name} cannot be undone: {done.stderr.strip()}")
 
 
+def difference(before: Path, after: Path) -> str:
+    """Return how the files below `after` differ from those below `before`, each as a whole.
+
+    One hunk has all lines of a file, so that it needs no heading to say in which function they are.
+    """
+    done = _git(
+        before.parent,
+        "",
+        "diff", "--no-index", "--no-color", "--no-ext-diff", f"--unified={_WHOLE}",
+        str(before), str(after),
+    )  # fmt: skip
+    if done.returncode > 1:
+        raise RigError(f"git cannot compare {before} and {after}: {done.stderr.strip()}")
+    return done.stdout
+
+
 def counted(patch: str) -> tuple[str, ...]:
     """Return the files that git sees in a patch, each with its added and removed lines.
 
@@ -66,6 +85,10 @@ def counted(patch: str) -> tuple[str, ...]:
 
 
 def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return _git(tree, patch, "apply", "--whitespace=nowarn", *options, "-")
+
+
+def _git(tree: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
     # A cache below somebody's own checkout must not make git look at that one.
     environment = os.environ | {
         "GIT_CEILING_DIRECTORIES": str(tree.resolve().parent),
@@ -75,10 +98,10 @@ def _git_apply(patch: str, tree: Path, *options: str) -> subprocess.CompletedPro
     }
     try:
         return subprocess.run(
-            ["git", "apply", "--whitespace=nowarn", *options, "-"],
+            ["git", *words],
             cwd=tree,
             env=environment,
-            input=patch,
+            input=text,
             capture_output=True,
             encoding="utf-8",
             errors="replace",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pluggy
@@ -14,7 +15,7 @@ from difftest.errors import PluginError, UsageError
 from difftest.strategy import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from difftest.backends import Backend
     from difftest.report import Report
@@ -27,6 +28,7 @@ class _Named(Protocol):
 
 
 T = TypeVar("T", bound=_Named)
+NONE: Mapping[str, object] = MappingProxyType({})
 
 
 class Plugins:
@@ -60,16 +62,17 @@ class Plugins:
         return facts.chain(strategy, self.strategies)
 
 
-def load(skip: Sequence[str] = ()) -> Plugins:
+def load(skip: Sequence[str] = (), also: Mapping[str, object] = NONE) -> Plugins:
     """Find the plugins by the entry points of all installed packages, except those in `skip`.
 
-    Raises PluginError for one that cannot be imported, has a misspelt hook or raises in one.
+    `also` are others, by name: objects with hooks. Raises PluginError for one that cannot be
+    imported, has a misspelt hook or raises in one.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     for name in skip:
         manager.set_blocked(name)
-    for entry in _entry_points():
+    for entry in installed():
         if manager.is_blocked(entry.name) or manager.has_plugin(entry.name):
             continue
         try:
@@ -80,16 +83,17 @@ def load(skip: Sequence[str] = ()) -> Plugins:
                 f"{type(error).__name__}: {error}\n"
                 f"Mend it, uninstall it, or leave it out with --no-plugin {entry.name}."
             ) from error
+    for name, plugin in also.items():
+        manager.register(plugin, name=name)
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        known = ", ".join(name for name in vars(hookspecs) if name.startswith("difftest_"))
-        raise PluginError(f"{error}\nThe hooks are: {known}.") from error
+        raise PluginError(f"{error}\nThe hooks are: {', '.join(hookspecs.NAMES)}.") from error
     return Plugins(manager)
 
 
-def _entry_points() -> list[EntryPoint]:
-    """Return the entry points, those of difftest itself first."""
+def installed() -> list[EntryPoint]:
+    """Return the entry points of plugins, those of difftest itself first."""
     found = entry_points(group=hookspecs.PROJECT)
     return sorted(found, key=lambda entry: not (entry.dist and entry.dist.name == "difftest"))
 

@@ -28,7 +28,7 @@ from difftest.workload.ops import Begin, Copy, RegisterWp, Resume
 from difftest.workload.workload import Kind, tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from difftest.model.kernel import May
@@ -86,10 +86,7 @@ def load(patches: tuple[tuple[str, str], ...], *, knobs: bool = False) -> code.C
     """Import the model with patches, (name, text), applied in order; with `knobs` for faults."""
     with tempfile.TemporaryDirectory(prefix="difftest-model-") as folder:
         root = Path(folder).resolve()
-        for part in code.PATCHABLE:
-            shutil.copytree(code.ROOT / part, root / part, ignore=shutil.ignore_patterns("*.pyc"))
-        for name, text in patches:
-            patching.apply(text, root, f"{name}: model.patch")
+        copy(patches, root)
         try:
             return code.load(root, knobs=knobs)
         except Exception as error:  # what a patch adds is anybody's code
@@ -97,6 +94,17 @@ def load(patches: tuple[tuple[str, str], ...], *, knobs: bool = False) -> code.C
             raise PatchError(
                 f"the model patched by {names} cannot be imported: {type(error).__name__}: {error}"
             ) from error
+
+
+def copy(patches: Iterable[tuple[str, str]], root: Path) -> None:
+    """Copy the model's code that patches may touch, and apply them in order.
+
+    Raises PatchError for one that does not apply.
+    """
+    for part in code.PATCHABLE:
+        shutil.copytree(code.ROOT / part, root / part, ignore=shutil.ignore_patterns("*.pyc"))
+    for name, text in patches:
+        patching.apply(text, root, f"{name}: model.patch")
 
 
 class ModelRunner:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from difftest.cli.check import check
 from difftest.cli.conform import conform
 from difftest.cli.coverage import coverage
 from difftest.cli.explore import explore
@@ -62,6 +63,7 @@ for _command in (
     selftest,
     kernel,
     new,
+    check,
     list_,
     show,
     doctor,

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lines that a strategy adds: whether any workload executes them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from unidiff.patch import PatchSet
+
+from difftest import coverage, patching
+from difftest.backends.model import ModelBackend, copy, load
+from difftest.checking import ok, wrong
+from difftest.errors import PatchError
+from difftest.facts import model_of
+from difftest.kernels.series import SERIES
+from difftest.strategy import BASELINE
+from difftest.workload.codec import from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import CodeType, FrameType
+
+    from difftest.checking import Finding
+    from difftest.plugins import Plugins
+    from difftest.shards import Shard
+    from difftest.strategy import Strategy
+    from difftest.workload.workload import Workload
+
+
+class Line(NamedTuple):
+    """A line of the model: `file` is the path below the model's directory."""
+
+    file: str
+    number: int
+
+
+def on_models(chain: Sequence[Strategy], shards: Sequence[Shard], seed: int) -> Iterator[Finding]:
+    """Play workloads on the model of each series until all that a strategy adds was executed.
+
+    They are drawn as for a campaign, and no more of them than it takes.
+    """
+    draw = functools.cache(lambda shard: [from_text(text) for text in shard.draw(seed)])
+    for series in SERIES:
+        model, about = ModelBackend(series), f"{chain[-1].name}, lines of {model_of(series)}"
+        if any(map(model.supports, chain)):
+            continue
+        try:
+            added = _added(chain, model)
+            changed = model.prepare(chain) != model.prepare(chain[:-1])
+        except PatchError:
+            continue
+        if not changed:
+            empty = not (chain[-1].model_patch_for(series) or "").strip()
+            text = "the patch changes nothing that is executed"
+            yield ok(about, "the patch is empty") if empty else wrong(about, text)
+            continue
+        never = dict(added)
+        played = _play(chain, model, map(draw, shards), never)
+        if never:
+            shown = [f"{line.file}:{line.number}: {text}" for line, text in sorted(never.items())]
+            head = (
+                f"{len(never)} of {len(added)} added lines were not executed by {played} workloads:"
+            )
+            yield wrong(about, "\n".join([head, *shown]))
+        elif added:
+            yield ok(about, f"{played} workloads execute all {len(added)} that are added")
+        else:
+            yield ok(about, "none is added, and what is taken out changes the code")
+
+
+def on_kernel(
+    plugins: Plugins, strategy: Strategy, backend: str, workloads: int, seed: int
+) -> Finding:
+    """Build a kernel that counts, and play workloads on it. Raises as `difftest coverage` does."""
+    both = [plugins.strategy(BASELINE), strategy]
+    (added,) = coverage.measure(plugins, backend, both, workloads, seed).added
+    about = f"{strategy.name}, lines on {backend}"
+    if not added.not_executed:
+        return ok(about, f"{workloads} workloads execute all {added.lines} that are added")
+    shown = [f"{line.number}: {line.text}" for line in added.not_executed]
+    head = f"{len(shown)} of {added.lines} added lines were not executed by {workloads} workloads:"
+    return wrong(about, "\n".join([head, *shown]))
+
+
+def _added(chain: Sequence[Strategy], model: ModelBackend) -> dict[Line, str]:
+    """Return the lines with code that the last patch of a chain adds, with their texts."""
+    with tempfile.TemporaryDirectory(prefix="difftest-check-") as folder:
+        before, after = Path(folder) / "before", Path(folder) / "after"
+        copy(model.patches(chain[:-1]), before)
+        copy(model.patches(chain), after)
+        found: dict[Line, str] = {}
+        for file in PatchSet(patching.difference(before, after)):
+            path = Path(folder) / "after" / file.path.partition("after/")[2]
+            text = path.read_text(encoding="utf-8")
+            coded = set(_coded(compile(text, str(path), "exec", dont_inherit=True)))
+            found |= {
+                Line(str(path.relative_to(after)), line.target_line_no): line.value.strip()
+                for hunk in file
+                for line in hunk
+                if line.is_added and line.target_line_no in coded
+            }
+    return found
+
+
+def _coded(code: CodeType) -> Iterator[int]:
+    """Yield the lines of functions that have code; a module's own run when it is imported."""
+    for one in code.co_consts:
+        if hasattr(one, "co_lines"):
+            yield from (line for *_, line in one.co_lines() if line and line != one.co_firstlineno)
+            yield from _coded(one)
+
+
+def _play(
+    chain: Sequence[Strategy],
+    model: ModelBackend,
+    drawn: Iterable[Sequence[Workload]],
+    never: dict[Line, str],
+) -> int:
+    """Take what workloads execute out of `never`; return how many were played until it is empty."""
+    played = 0
+    with model.runner(chain) as runner, _watching(chain, model, never):
+        for workload in itertools.chain.from_iterable(drawn):
+            if not never:
+                break
+            list(runner.run([workload]))
+            played += 1
+    return played
+
+
+@contextlib.contextmanager
+def _watching(
+    chain: Sequence[Strategy], model: ModelBackend, never: dict[Line, str]
+) -> Iterator[None]:
+    """Take lines out of `never` when they are executed, with fault knobs or without."""
+    patches = model.patches(chain)
+    roots = [Path(load(patches, knobs=knobs).shmem.__file__).parents[1] for knobs in (False, True)]
+    files = {str(root / line.file): line.file for root in roots for line in never}
+
+    def see(frame: FrameType, event: str, _: Any) -> Any:
+        if (file := files.get(frame.f_code.co_filename)) is None:
+            return None
+        if event == "line":
+            never.pop(Line(file, frame.f_lineno), None)
+        return see
+
+    before = sys.gettrace()
+    sys.settrace(see)
+    try:
+        yield
+    finally:
+        sys.settrace(before)

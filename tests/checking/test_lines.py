@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Lines: what a strategy adds is executed, or named."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from played import KNOWN
+
+from difftest import facts, plugins, shards
+from difftest.checking import State, lines
+from difftest.kernels import SERIES
+from difftest.strategy import Strategy
+
+MODEL = KNOWN["release_page"].model_patch or ""
+FEW = shards.plan(40, 0)
+
+
+def fix(*added: str) -> Strategy:
+    """Return a strategy that adds lines where release_page does."""
+    head, before, *_, after = MODEL.splitlines()[2:]
+    grown = head.replace("+235,5", f"+235,{2 + len(added)}")
+    lines_of = [
+        *MODEL.splitlines()[:2],
+        grown,
+        before,
+        *(f"+{' ' * 8}{one}" for one in added),
+        after,
+    ]
+    return Strategy(name="mine", claim="", model_patch="\n".join([*lines_of, ""]))
+
+
+def test_all_lines_of_a_fix_are_executed_and_no_more_workloads_played_than_it_takes() -> None:
+    for found in lines.on_models([KNOWN["release_page"]], shards.plan(2000, 0), 1):
+        assert found.state is State.OK
+        assert int(found.text.split()[0]) < 100
+        assert "all 3 that are added" in found.text
+
+
+def test_lines_that_no_workload_executes_are_told() -> None:
+    one = fix("if memory is None:", "    put_page(pagep.page)", "pagep.page = None")
+    for found in lines.on_models([one], FEW, 1):
+        assert found.state is State.WRONG
+        head, line = found.text.splitlines()
+        assert head == "1 of 3 added lines were not executed by 40 workloads:"
+        assert line.startswith("mm/shmem.py:")
+        assert line.endswith(": put_page(pagep.page)")
+
+
+def test_a_patch_that_changes_no_code_is_vacuous() -> None:
+    one = fix("# Fixed.")
+    for found in lines.on_models([one], FEW, 1):
+        assert (found.state, found.text) == (
+            State.WRONG,
+            "the patch changes nothing that is executed",
+        )
+
+
+def test_a_patch_that_is_meant_to_be_empty_is_none() -> None:
+    chain = facts.chain(KNOWN["install_pte_v6"], KNOWN)
+    found = list(lines.on_models(chain, FEW, 1))
+    assert [(one.state, one.text) for one in found] == [(State.OK, "the patch is empty")] * 2
+
+
+def test_only_lines_of_the_strategy_itself_count_not_those_of_its_base() -> None:
+    base = Strategy(name="base", claim="", model_patch=MODEL)
+    (bug_on,) = [KNOWN["remove_bug_on"].model_patch]
+    own = Strategy(name="mine", claim="", base="base", model_patch=bug_on)
+    for found in lines.on_models([base, own], FEW, 1):
+        assert (found.state, found.text) == (
+            State.OK,
+            "none is added, and what is taken out changes the code",
+        )
+
+
+def test_lines_that_take_a_fault_are_executed_by_workloads_with_faults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lines, "SERIES", {"6.1": SERIES["6.1"]})
+    strategy = KNOWN["install_pte_v4"]
+    without = [one.state for one in lines.on_models([strategy], shards.plan(100, 0), 1)]
+    having = [one.state for one in lines.on_models([strategy], shards.plan(100, 250), 1)]
+    assert (set(without), set(having)) == ({State.WRONG}, {State.OK})
+
+
+def test_whoever_watched_before_watches_again() -> None:
+    before = sys.gettrace()
+    list(lines.on_models([KNOWN["release_page"]], FEW, 1))
+    assert sys.gettrace() is before
+
+
+@pytest.mark.kernel
+def test_lines_are_counted_on_a_kernel() -> None:
+    loaded = plugins.load()
+    found = lines.on_kernel(loaded, KNOWN["release_page"], "uml:6.1", 60, 1)
+    assert (found.state, found.about) == (State.OK, "release_page, lines on uml:6.1")
+    found = lines.on_kernel(loaded, KNOWN["release_page"], "uml:6.1", 1, 1)
+    assert found.state is State.WRONG
+    assert "put_page" in found.text
