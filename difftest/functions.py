@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from unidiff.constants import LINE_TYPE_CONTEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from unidiff.patch import Hunk, Line, PatchSet
 
@@ -89,21 +89,31 @@ def functions_by_line(patch: PatchSet) -> dict[int, str]:
 def _changes(hunk: Hunk) -> Iterator[tuple[str, Line]]:
     """Yield each changed line inside a function, with its name, or "" if that is not known."""
     lines: list[Line] = list(hunk)
-    heading = hunk.section_header
-    #: None between functions, and in what is none.
-    function = _name(heading) if heading else ""
-    for number, line in enumerate(lines):
-        text = line.value.rstrip("\n")
-        begins = text[:1] not in {"", " ", "\t", "{", "}", ")", "#"} and not _LABEL.match(text)
-        if begins:
-            function = None if _is_declaration(lines[number:]) else _name(text)
+    texts = [line.value.rstrip("\n") for line in lines]
+    for line, text, function in zip(
+        lines, texts, enclosing(texts, hunk.section_header), strict=True
+    ):
         if function is not None and line.line_type != LINE_TYPE_CONTEXT and text.strip():
             yield function, line
+
+
+def enclosing(lines: Sequence[str], heading: str = "") -> Iterator[str | None]:
+    """Yield for each of consecutive lines the function that it is in.
+
+    That is None between functions, and "" where it began before the first line and `heading` does
+    not name it.
+    """
+    function = name_of(heading) if heading else ""
+    for number, text in enumerate(lines):
+        begins = text[:1] not in {"", " ", "\t", "{", "}", ")", "#"} and not _LABEL.match(text)
+        if begins:
+            function = None if _is_declaration(lines[number:]) else name_of(text)
+        yield function
         if text.startswith("}"):
             function = None
 
 
-def _name(text: str) -> str | None:
+def name_of(text: str) -> str | None:
     """Return the name of the function that begins in a line, None if none does."""
     match = _HEAD.match(text.removeprefix("async ").removeprefix("def "))
     if not match:
@@ -111,7 +121,7 @@ def _name(text: str) -> str | None:
     return match["first"] if _SYSCALL.fullmatch(match["name"]) else match["name"]
 
 
-def _is_declaration(lines: Iterable[Line]) -> bool:
+def _is_declaration(lines: Iterable[str]) -> bool:
     """Say whether what begins with the first line ends without a body."""
-    ends = (line.value.rstrip()[-1:] for line in lines)
+    ends = (line.rstrip()[-1:] for line in lines)
     return next((end for end in ends if end in {";", "{", ":"}), "") == ";"

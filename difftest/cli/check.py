@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 
 import click
 
 from difftest import shards
 from difftest.checking import State, command, render, target
+from difftest.checking import refresh as refreshing
 from difftest.cli import options
 
 _STATUS = {State.OK: 0, State.WRONG: 1, State.UNKNOWN: options.FAILED}
@@ -20,6 +22,12 @@ _STATUS = {State.OK: 0, State.WRONG: 1, State.UNKNOWN: options.FAILED}
     "--backend", "backends", multiple=True, metavar="NAME",
     help="A kernel on which added lines are counted, too: uml:6.1 (repeatable; takes a build).",
 )  # fmt: skip
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="First rewrite the patch files of strategies so that they apply to the model and kernels "
+    "as they are now.",
+)
 @options.workloads
 @options.faults
 @options.seed
@@ -27,6 +35,7 @@ _STATUS = {State.OK: 0, State.WRONG: 1, State.UNKNOWN: options.FAILED}
 def check(
     named: str,
     backends: tuple[str, ...],
+    refresh: bool,  # noqa: FBT001 - click passes it by keyword
     workloads: int,
     faults: int,
     seed: int,
@@ -38,12 +47,17 @@ def check(
     and kernel patch change the same functions? Does the patched model pass mypy? Does some
     workload execute every line that is added? Python code below the folder is imported.
 
+    --refresh gives hunks the numbers of their lines; where the code around one has changed, the
+    two are merged. A file is written only if it then applies strictly, and adds and removes the
+    same lines as before.
+
     Exit status: 0 all is well; 1 something is wrong; 2 bad usage, the rig failed, or something
     could not be looked at.
     """
     chosen = target.find(named, skip)
     states = set()
-    for finding in command.check(chosen, backends, shards.plan(workloads, faults), seed):
+    found = command.check(chosen, backends, shards.plan(workloads, faults), seed)
+    for finding in chain(refreshing.refresh(chosen) if refresh else (), found):
         states.add(finding.state)
         for line in render([finding]):
             click.echo(line)

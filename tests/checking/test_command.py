@@ -68,3 +68,18 @@ def test_bad_usage_is_a_message(tmp_path: Path) -> None:
     done = check("nothing", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("difftest: there is no directory nothing")
+
+
+def test_refresh_mends_the_file_before_it_is_checked(tmp_path: Path) -> None:
+    folder = scaffold.create(plugins.load(), Kind.STRATEGY, "mine", tmp_path, None)
+    path = folder / "src" / "mine" / "model.patch"
+    path.write_text(path.read_text().replace("         return -ENOMEM", "         return -ENOSPC"))
+    few = ("--workloads", "60", "--faults", "0")
+    stale = check("mine", *few, cwd=tmp_path)
+    assert stale.returncode == 1
+    assert "WRONG    mine, model: strategy mine: model.patch does not apply:" in stale.stdout
+    done = check("mine", "--refresh", *few, cwd=tmp_path)
+    assert "ok       mine, model.patch: refreshed: look at what changed around 1" in done.stdout
+    assert "ok       mine, model: applies, and is imported" in done.stdout
+    assert "return -ENOMEM" in path.read_text()
+    assert check("release_page", "--refresh", cwd=tmp_path).returncode == 2
