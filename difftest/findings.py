@@ -14,6 +14,7 @@ from difftest.conformance import disagreements
 from difftest.facts import model_for
 from difftest.outcome import Ending, Outcome, Record
 from difftest.rendering import disagreement_file, origin, witness_file
+from difftest.result import Witness
 from difftest.shrinking import smallest
 from difftest.strategy import BASELINE
 from difftest.verdict import Value, compares, judge_safely
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from difftest.plugins import Plugins
-    from difftest.result import Conformance, Result, Witness
+    from difftest.result import Conformance, Result
     from difftest.settings import Settings
     from difftest.strategy import Strategy
     from difftest.verdict import AnyOracle, Verdict
@@ -117,7 +118,9 @@ def files(result: Result, shrunk: Iterable[Shrunk]) -> dict[str, str]:
     }
     for less in shrunk:
         if less.finding.against:
-            kept[_pair_file(less.finding)] = to_text(_pair_head(result, less), less.text)
+            kept[_pair_file(less.finding)] = to_text(
+                _head(result, _pair(less), less.passes), less.text
+            )
     for witness in result.witnesses:
         passes = told_apart.get((witness.strategy, witness.oracle, witness.text), ())
         kept[witness_file(witness)] = to_text(_head(result, witness, passes), witness.text)
@@ -149,18 +152,16 @@ def _pair_file(finding: Finding) -> str:
     return f"witnesses/{finding.strategy}-{finding.oracle}-not-{finding.against}.workload"
 
 
-def _pair_head(result: Result, one: Shrunk) -> Head:
+def _pair(one: Shrunk) -> Witness:
     finding = one.finding
-    return Head(
+    return Witness(
         strategy=finding.strategy,
         oracle=finding.oracle,
-        verdict=Value.FAIL,
-        evidence=one.evidence,
         backends=finding.backends,
-        seed=result.seed,
-        workload=finding.number,
+        number=finding.number,
+        text=one.text,
         shrunk=True,
-        passes=one.passes,
+        evidence=one.evidence,
     )
 
 

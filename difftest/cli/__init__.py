@@ -17,6 +17,7 @@ from difftest.cli.history import history
 from difftest.cli.kernel import kernel
 from difftest.cli.listing import doctor, list_, show
 from difftest.cli.mutants import mutants
+from difftest.cli.new import new
 from difftest.cli.options import FAILED, INTERRUPTED
 from difftest.cli.replay import replay
 from difftest.cli.run import report, run
@@ -60,6 +61,7 @@ for _command in (
     coverage,
     selftest,
     kernel,
+    new,
     list_,
     show,
     doctor,
