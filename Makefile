@@ -12,7 +12,7 @@ PACKAGES := bc bison bubblewrap chromium dpkg flex gcc git libc6-dev libelf-dev 
 help:
 	@echo 'make compare   the main job: compare the fixes on the model and on Linux 6.1'
 	@echo 'make test      all tests, those on real kernels included'
-	@echo 'make fast      the tests that need no kernel and no browser'
+	@echo 'make fast      the tests that need no kernel, no browser, and no run of their own'
 	@echo 'make check     linters and types'
 	@echo 'make docs      the documentation as a site, in build/site'
 	@echo 'make bench     benchmarks'
@@ -46,7 +46,7 @@ test: setup
 	@$(BIN)/pytest -n auto
 
 fast: setup
-	@$(BIN)/pytest -n auto -m 'not kernel and not browser'
+	@$(BIN)/pytest -n auto -m 'not kernel and not browser and not long'
 
 check: setup
 	@$(BIN)/ruff check .

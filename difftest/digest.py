@@ -101,6 +101,8 @@ def _row(result: Result, strategy: StrategyResult) -> Row:
     bounds = [cell.upper_bound for cell in clean if cell.upper_bound is not None]
     unjudged = max((cell.unknown for cell in cells if not cell.unseen), default=0)
     verdict = "ruled out" if strategy.ruled_out else "passed"
+    if strategy in lacking(result):
+        verdict = "unknown"
     if strategy.name == result.decision.recommended:
         verdict = "recommended"
     return Row(

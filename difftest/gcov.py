@@ -54,7 +54,7 @@ class _Counting:
 
 class CountingBackend(UmlBackend):
     def __init__(self, series: kernels.Series, counts: Path) -> None:
-        super().__init__(series, kernels.GCOV)
+        super().__init__(series, kernels.GCOV, writable=(counts,))
         self._counts = counts
 
     def count(self, chain: Sequence[Strategy], workloads: Sequence[Workload]) -> Counts:

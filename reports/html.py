@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from difftest import reached, rendering
+from difftest import digest, reached, rendering
 from difftest.characters import printable
 from difftest.facts import is_model
 from difftest.kernels.series import patches_for
@@ -120,6 +120,8 @@ def _best_first(result: Result) -> list[StrategyResult]:
 def _section(result: Result, strategy: StrategyResult) -> Section:
     least, others = rendering.leading(result, strategy.name)
     verdict = "out" if strategy.ruled_out else "passed"
+    if strategy in digest.lacking(result):
+        verdict = "unknown"
     if strategy.name == result.decision.recommended:
         verdict = "recommended"
     run = {one if is_model(one) else patches_for(one) for one in result.backends} | {"model"}

@@ -83,6 +83,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("victim", ["main", "worker"])
 def test_a_process_that_is_killed_costs_what_is_in_flight(
     tmp_path: Path, victim: str, undisturbed: dict[str, Any]
@@ -111,6 +112,7 @@ def test_a_process_that_is_killed_costs_what_is_in_flight(
     assert not list(run.glob("*.part"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("jobs", "size"), [(1, 600), (2, 640)])
 def test_a_full_disk_is_named_and_what_was_finished_is_kept(
     tmp_path: Path, jobs: int, size: int, undisturbed: dict[str, Any]

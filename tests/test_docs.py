@@ -33,6 +33,7 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PLAIN)
 def test_what_a_page_says_can_be_done(desk: Desk, page: str) -> None:
     for block in BLOCKS[page]:

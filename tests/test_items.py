@@ -97,6 +97,7 @@ def test_a_fix_passes_and_a_control_is_expected_to_fail(pytester: pytest.Pyteste
     done.stdout.no_fnmatch_line("*VOID*")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", [0, 1])
 def test_files_that_are_named_are_run_besides(pytester: pytest.Pytester, jobs: int) -> None:
     path = pytester.makepyfile("def test_other(): pass")
@@ -122,6 +123,7 @@ def test_a_failure_has_the_workload_and_a_command_that_shows_it_again(
     assert f"committed: FAIL: {head[1]}" in again.stdout
 
 
+@pytest.mark.long
 def test_the_workloads_are_those_of_a_run_and_junit_counts_them(
     pytester: pytest.Pytester, compared: Compares
 ) -> None:
@@ -146,6 +148,7 @@ def test_the_workloads_are_those_of_a_run_and_junit_counts_them(
         assert counts["difftest unknown"] == sum(one.unknown for one in cells)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", [0, 2])
 def test_a_control_that_nothing_catches_makes_the_whole_void(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, jobs: int

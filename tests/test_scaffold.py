@@ -31,6 +31,7 @@ def python(*arguments: str, cwd: Path, path: Path) -> subprocess.CompletedProces
     )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", Kind)
 def test_a_new_package_passes_its_own_tests_and_is_found(kind: Kind, tmp_path: Path) -> None:
     target = made(kind, "my_own", tmp_path / "deep" / "down")
@@ -44,6 +45,7 @@ def test_a_new_package_passes_its_own_tests_and_is_found(kind: Kind, tmp_path: P
     assert "my_own" in listed.stdout, listed.stderr
 
 
+@pytest.mark.long
 def test_the_tests_of_a_new_strategy_fail_without_its_patch(tmp_path: Path) -> None:
     target = made(Kind.STRATEGY, "my_own", tmp_path)
     (target / "src" / "my_own" / "model.patch").write_text("")

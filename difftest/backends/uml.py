@@ -58,7 +58,10 @@ class UmlBackend(GuestBackend):
         }
     )
 
-    def __init__(self, series: Series, flavour: Flavour = kernels.UML) -> None:
+    def __init__(
+        self, series: Series, flavour: Flavour = kernels.UML, writable: tuple[Path, ...] = ()
+    ) -> None:
+        self._writable = writable
         super().__init__(f"uml:{series.name}{flavour.suffix}", series, flavour)
         self.default = series.name == kernels.DEFAULT and flavour is kernels.UML
 
@@ -73,7 +76,7 @@ class UmlBackend(GuestBackend):
         return sandbox.title()
 
     def _machine(self, kernel: kernels.Kernel, initrd: Path) -> Machine:
-        return UmlMachine(kernel.linux, initrd, SILENCE, self._flavour)
+        return UmlMachine(kernel.linux, initrd, SILENCE, self._flavour, self._writable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class UmlMachine:
     initrd: Path
     silence: float
     flavour: Flavour
+    writable: tuple[Path, ...]
+    """Where the guest's process may leave files, besides what is its own."""
 
     def channel(self, texts: list[str]) -> Channel:
         return Channel(texts)
@@ -107,4 +112,4 @@ class UmlMachine:
             f"uml_dir={own}/",
             *arguments,
         )
-        return sandbox.wrapped(command, [self.linux, self.initrd])
+        return sandbox.wrapped(command, [self.linux, self.initrd], self.writable)
