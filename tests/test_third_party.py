@@ -15,6 +15,8 @@ from installed import environment, source_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.long
+
 PACKAGE = Path(__file__).parent / "data" / "plugin"
 BRINGS = ("lockfix", "few_errors", "verdicts", "twice")
 

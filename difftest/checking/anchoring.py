@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from unidiff.patch import PatchSet
 
-from difftest.errors import PatchError, ToolchainError
+from difftest.errors import PatchError, RigError, ToolchainError
 from difftest.functions import enclosing, name_of, touched
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def _read(file: PatchedFile, tree: Path) -> list[str]:
             f"  {file.path}: only changes to files that are there can be refreshed; "
             "make this one by hand"
         )
-    return path.read_text(encoding="utf-8").splitlines()
+    # Not splitlines(), which also takes a form feed for an end.
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 def _side(hunk: Hunk, without: str) -> list[str]:
@@ -239,12 +240,16 @@ def _merged(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> 
             )  # fmt: skip
         except FileNotFoundError as error:
             raise ToolchainError("git is not installed: apt-get install git") from error
+    if done.returncode >= _FAILED:
+        raise RigError(f"git cannot merge: {done.stderr.strip()}")
     if done.returncode:
         return None
     words = done.stdout.split("\n")[:-1]
     return "".join("\n" if word == _NEWLINE else word for word in words).split("\n")[:-1]
 
 
+#: From here on a status of `git merge-file` is no number of conflicts.
+_FAILED = 128
 #: A word that is no other: what stands for the end of a line, when each word has a line.
 _NEWLINE = "\\n"
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unidiff.patch import PatchSet
 
 from difftest import coverage, patching
+from difftest.backends import running
 from difftest.backends.model import ModelBackend, copy, load
 from difftest.checking import ok, wrong
-from difftest.errors import PatchError
+from difftest.errors import PatchError, RigError
 from difftest.facts import model_of
 from difftest.kernels.series import SERIES
 from difftest.strategy import BASELINE
@@ -61,7 +62,11 @@ def on_models(chain: Sequence[Strategy], shards: Sequence[Shard], seed: int) -> 
             yield ok(about, "the patch is empty") if empty else wrong(about, text)
             continue
         never = dict(added)
-        played = _play(chain, model, map(draw, shards), never)
+        try:
+            played = _play(chain, model, map(draw, shards), never)
+        except RigError as error:  # there is no rig around a model but the patch
+            yield wrong(about, str(error))
+            continue
         if never:
             shown = [f"{line.file}:{line.number}: {text}" for line, text in sorted(never.items())]
             head = (
@@ -124,7 +129,7 @@ def _play(
 ) -> int:
     """Take what workloads execute out of `never`; return how many were played until it is empty."""
     played = 0
-    with model.runner(chain) as runner, _watching(chain, model, never):
+    with running(model, chain) as runner, _watching(chain, model, never):
         for workload in itertools.chain.from_iterable(drawn):
             if not never:
                 break

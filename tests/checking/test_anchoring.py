@@ -69,6 +69,13 @@ def test_lines_that_moved_get_their_numbers(tmp_path: Path) -> None:
     assert new == Anchored(PATCH.replace("-10,3 +10,5", "-12,3 +12,5"), merged=0)
 
 
+def test_a_form_feed_ends_no_line(tmp_path: Path) -> None:
+    assert (
+        moved(tmp_path, OLD.replace("return copy(page);", "return\f\u2028copy(page);")).text
+        == PATCH
+    )
+
+
 def test_later_hunks_count_what_earlier_ones_add(tmp_path: Path) -> None:
     both = hunk(
         "@@ -4,2 +4,3 @@ f()", " \t\treturn -ENOMEM;", "+\tcheck(page);", " \treturn copy(page);",

@@ -37,6 +37,7 @@ def test_a_new_oracle_is_all_right(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("stray", "status"), [("", 2), ("kernel-6.2.patch", 1)])
 def test_what_is_wrong_outweighs_what_cannot_be_looked_at(
     stray: str, status: int, tmp_path: Path
@@ -70,6 +71,7 @@ def test_bad_usage_is_a_message(tmp_path: Path) -> None:
     assert done.stderr.startswith("difftest: there is no directory nothing")
 
 
+@pytest.mark.long
 def test_refresh_mends_the_file_before_it_is_checked(tmp_path: Path) -> None:
     folder = scaffold.create(plugins.load(), Kind.STRATEGY, "mine", tmp_path, None)
     path = folder / "src" / "mine" / "model.patch"

@@ -57,6 +57,12 @@ def test_a_patch_that_changes_no_code_is_vacuous() -> None:
         )
 
 
+def test_a_patch_that_raises_is_wrong_and_no_error() -> None:
+    for found in lines.on_models([fix("page.gone()")], FEW, 1):
+        assert found.state is State.WRONG
+        assert "raised NameError for mine: name 'page' is not defined" in found.text
+
+
 def test_a_patch_that_is_meant_to_be_empty_is_none() -> None:
     chain = facts.chain(KNOWN["install_pte_v6"], KNOWN)
     found = list(lines.on_models(chain, FEW, 1))
