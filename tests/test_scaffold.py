@@ -109,6 +109,7 @@ def test_only_a_strategy_is_like_another(tmp_path: Path) -> None:
 def test_the_command_says_what_comes_next(tmp_path: Path) -> None:
     done = python("difftest", "new", "oracle", "mine", cwd=tmp_path, path=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "difftest check mine" in done.stdout
     assert "pip install --editable mine" in done.stdout
     again = python("difftest", "new", "oracle", "mine", cwd=tmp_path, path=tmp_path)
     assert again.returncode == 2

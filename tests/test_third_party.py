@@ -119,3 +119,21 @@ def test_their_oracle_fails_a_test_item(says: Callable[..., str]) -> None:
     )  # fmt: skip
     assert "lockfix[twice-0]" in told
     assert "few_errors" in told
+
+
+def test_what_is_installed_is_checked_by_name(says: Callable[..., str]) -> None:
+    for kind, name in (("oracle", "few_errors"), ("report", "verdicts"), ("backend", "twice")):
+        assert says("difftest", "check", name) == (
+            f"ok       {kind} {name}: has all that difftest asks for\n"
+        )
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("named", ["lockfix", str(PACKAGE)])
+def test_their_strategy_is_checked_by_name_and_by_folder(
+    named: str, says: Callable[..., str]
+) -> None:
+    said = says("difftest", "check", named)
+    # Their patches have no headings.
+    assert "functions of 6.1: kernel and model change shmem_mfill_atomic_pte" in said
+    assert "lockfix, lines of model:6.12: " in said

@@ -31,5 +31,6 @@ def new(kind: str, name: str, into: Path, like: str | None, skip: tuple[str, ...
     made = scaffold.create(plugins.load(skip), scaffold.Kind(kind), name, into, like)
     click.echo(
         f"{made} is ready. Its tests: cd {made} && pytest\n"
+        f"What is wrong with it, if anything: difftest check {made}\n"
         f"For difftest to find it: pip install --editable {made}"
     )
