@@ -62,8 +62,8 @@ def deciding(
         ):
             decided.append(lines)
             places = _functions(_model_patch(known[witness.strategy], on_model), lines.lines)
-            kernel = next((one for one in witness.backends if patches_for(one)), "")
-            if kernel and (more := _on_a_kernel(plugins, known, witness, kernel, places)):
+            kernels = [one for one in witness.backends if not is_model(one) and patches_for(one)]
+            if kernels and (more := _on_a_kernel(plugins, known, witness, kernels[0], places)):
                 decided.append(more)
             found[witness.strategy, witness.oracle] = tuple(decided)
     return found

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from made import RACE
 from played import KNOWN
@@ -8,8 +10,11 @@ from unidiff.patch import PatchSet
 
 from difftest import plugins
 from difftest.deciding import changes, deciding, without
+from difftest.facts import model_for
+from difftest.outcome import Ending, Outcome
 from difftest.result import Deciding, Witness
 from difftest.strategy import Strategy
+from difftest.verdict import Verdict, judge_safely
 
 PLUGINS = plugins.load()
 LEAK = "mount blocks=1\nfile pages=1\nmap file=0 offset=0 pages=1\ncopy map=0 page=0 source=U\n"
@@ -110,25 +115,38 @@ def test_a_patch_without_one_change_has_the_others_and_counts_them() -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(
-    ("name", "oracle", "text", "decides"),
+    ("name", "oracle", "text", "series", "decides"),
     [
-        ("naive_hold", "block_accounting", LEAK, HOLDS),
-        ("never_dirty", "dirty", RECLAIMED, DIRTIES),
+        ("naive_hold", "block_accounting", LEAK, "6.1", HOLDS),
+        ("naive_hold", "block_accounting", LEAK, "5.10", ["-shmem_inode_unacct_blocks(inode, 1);"]),
+        ("never_dirty", "dirty", RECLAIMED, "6.1", DIRTIES),
     ],
 )
 def test_the_lines_of_a_kernel_patch_are_found_on_the_kernel(
-    name: str, oracle: str, text: str, decides: list[str]
+    name: str, oracle: str, text: str, series: str, decides: list[str]
 ) -> None:
-    found = deciding(PLUGINS, KNOWN, [witness(name, oracle, text, ("model", "uml:6.1"))])
+    kernel = f"uml:{series}"
+    found = deciding(PLUGINS, KNOWN, [witness(name, oracle, text, (model_for(kernel), kernel))])
     ((on_model, on_kernel),) = found.values()
-    assert (on_model.target, on_kernel.target) == ("model", "6.1")
-    patch = KNOWN[name].kernel_patches["6.1"].splitlines()
+    assert (on_model.target, on_kernel.target) == ("model", series)
+    patch = KNOWN[name].kernel_patches[series].splitlines()
     marked = [patch[number - 1] for number in on_kernel.lines]
     assert [line[0] + line[1:].strip() for line in marked] == decides
 
 
 @pytest.mark.kernel
-def test_where_half_a_patch_leaves_a_kernel_that_does_not_come_up_its_lines_are_unknown() -> None:
+def test_where_half_a_patch_leaves_a_kernel_that_does_not_come_up_its_lines_are_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    endings: list[Ending] = []
+
+    def judged(oracle: Any, workload: Any, outcome: Outcome, base: Outcome | None) -> Verdict:
+        endings.append(outcome.ending)
+        return judge_safely(oracle, workload, outcome, base)
+
+    monkeypatch.setattr("difftest.deciding.judge_safely", judged)
     one = witness("naive_hold", "block_accounting", LEAK, ("model:6.12", "uml:6.12"))
     ((on_model,),) = deciding(PLUGINS, KNOWN, [one]).values()
     assert on_model.target == "model"
+    both = changes(KNOWN["naive_hold"].kernel_patches["6.12"])
+    assert endings.count(Ending.NO_BOOT) == len(both)
