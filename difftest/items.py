@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Test items: a campaign under pytest, one item for each strategy, backend and shard.
 
-The kernel broke: a failure. The rig broke, or a tool is missing: an error. An oracle that can tell
-nothing of a whole shard: a failure that says UNKNOWN, because a skipped item looks like a good one.
+The kernel broke: a failure. The rig broke, or a tool is missing: an error. An oracle that leaves
+more of a shard unjudged than a strategy that is taken may have (UNKNOWN_LIMIT): a failure that says
+UNKNOWN, because a skipped item looks like a good one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from difftest import plugins, session, shards
 from difftest.backends import TakesFaults, running
 from difftest.errors import DifftestError, RigError
 from difftest.rendering import replay_command
+from difftest.ruling import UNKNOWN_LIMIT
 from difftest.strategy import BASELINE
 from difftest.verdict import Traits, Value, Verdict, compares, judge_safely
 from difftest.workload import codec
@@ -187,7 +189,7 @@ class ShardItem(pytest.Item):
         return f"{self.strategy.name} on {self.backend.name}: {oracle}"
 
     def _judged(self) -> tuple[list[Found], list[Found]]:
-        """Return what fails, and which oracles can tell nothing, each by its first workload."""
+        """Return what fails, and which oracles tell too little, each by its first workload."""
         chosen = self._selection
         names = [one.name for one in chosen.judges(self.strategy, self.backend)]
         judges = [chosen.plugins.oracle(name) for name in names]
@@ -209,8 +211,9 @@ class ShardItem(pytest.Item):
             fails = [at for at, row in enumerate(rows) if row[name].value is Value.FAIL]
             if fails:
                 failed.append(self._found(name, rows, fails))
-            elif whole and all(rows[at][name].value is Value.UNKNOWN for at in whole):
-                unknown.append(self._found(name, rows, whole))
+            silent = [at for at in whole if rows[at][name].value is Value.UNKNOWN]
+            if not fails and len(silent) > UNKNOWN_LIMIT * len(whole):
+                unknown.append(self._found(name, rows, silent))
         return failed, unknown
 
     def _found(self, oracle: str, rows: Sequence[dict[str, Verdict]], where: list[int]) -> Found:

@@ -103,4 +103,10 @@ def _base() -> tuple[str, ...]:
         *("--dev", "/dev"),
         *("--tmpfs", str(TMP)),
         *("--setenv", "TMPDIR", str(TMP)),
+        # Of ours, it may be that nothing is seen inside.
+        *(
+            "--setenv",
+            "PATH",
+            os.pathsep.join([*os.get_exec_path(), *os.defpath.split(os.pathsep)]),
+        ),
     )

@@ -74,11 +74,14 @@ def _errors(patches: Sequence[tuple[str, str]], cache: str) -> list[str]:
         )  # fmt: skip
     if done.returncode not in _RAN:
         raise RigError(f"mypy failed: {(done.stderr or done.stdout).strip()}")
-    return [
+    found = [
         f"{match['place']}:{match['line']}: {match['text']}"
         for match in map(_ERROR.fullmatch, done.stdout.splitlines())
         if match
     ]
+    if done.returncode and not found:  # it found something, and not where we look
+        raise RigError(f"mypy says what cannot be read: {done.stdout.strip()}")
+    return found
 
 
 def _without(found: list[str], known: list[str]) -> list[str]:

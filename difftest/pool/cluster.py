@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from difftest import errors
+from difftest import errors, sandbox
 from difftest.errors import RigError, ToolchainError, UsageError
+from difftest.facts import is_model
 from difftest.kernels import artefacts
 from difftest.pool import hand
 
@@ -243,7 +244,10 @@ class Cluster:
         """Tell workers what the run is about; all that there are if none are named."""
         identity = hand.Identity.here()
         settings = msgspec.json.encode(self._context.settings)
-        setup = hand.Setup(self._run, identity, settings, self._skip, artefacts.made())
+        boots = not all(map(is_model, self._context.settings.backends))
+        sandboxed = boots and not sandbox.missing()
+        known = artefacts.made()
+        setup = hand.Setup(self._run, identity, sandboxed, settings, self._skip, known)
         for worker, refused in self._ask(hand.set_up, setup, workers).items():
             if refused:
                 raise RigError(

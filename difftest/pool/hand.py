@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from difftest import plugins
+from difftest import plugins, sandbox
 from difftest.context import Context
 from difftest.errors import DifftestError, RigError
 from difftest.identity import version_of
@@ -58,11 +58,13 @@ class Identity(NamedTuple):
 class Setup(NamedTuple):
     """What a worker has to know before the first task of a run.
 
+    `sandboxed` says that guests boot in a sandbox, as the run's result will say of all of them.
     `settings` are JSON; `known` is where the artefacts are that the run was made ready with.
     """
 
     run: str
     identity: Identity
+    sandboxed: bool
     settings: bytes
     skip: tuple[str, ...]
     known: dict[str, Place]
@@ -92,6 +94,8 @@ def set_up(setup: Setup) -> str:
     """Take the setup of a run; return "", or why this worker is none for it."""
     if setup.identity != (here := Identity.here()):
         return f"it has {here}, and the run needs {setup.identity}"
+    if setup.sandboxed and (why := sandbox.missing()):
+        return f"guests would not be sandboxed there, as they are here: {why}"
     if len(_setups) == _MOST_RUNS:
         _setups.pop(next(iter(_setups)))
     _setups[setup.run] = setup

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 
 import pytest
 from played import KNOWN
@@ -11,6 +12,7 @@ from played import KNOWN
 from difftest import facts
 from difftest.backends.model import ModelBackend
 from difftest.checking import State, types
+from difftest.errors import RigError
 from difftest.kernels import SERIES
 from difftest.strategy import Strategy
 
@@ -72,3 +74,11 @@ def test_without_mypy_it_is_unknown_and_said_how_to_get_it(monkeypatch: pytest.M
 def test_bundled_patches_have_no_errors_in_any_series() -> None:
     found = list(types.check(facts.chain(KNOWN["hold_reservation"], KNOWN)))
     assert [one.state for one in found] == [State.OK] * len(SERIES)
+
+
+@pytest.mark.usefixtures("_only_one_series")
+def test_errors_that_cannot_be_read_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = subprocess.CompletedProcess((), 1, "somewhere else: error: odd", "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: odd)
+    with pytest.raises(RigError, match="cannot be read: somewhere else: error: odd"):
+        types._errors((), "")

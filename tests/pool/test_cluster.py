@@ -177,7 +177,7 @@ def test_kernels_travel_to_workers_that_lack_them(dask: Dask, tmp_path: Path) ->
     run(UML, "--jobs", 1, "--output", tmp_path / "alone")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("setarch", "setpriv"):
+    for name in ("bwrap", "setarch", "setpriv"):
         (tools / name).symlink_to(shutil.which(name) or "")
     workers = [
         dask.worker(name, DIFFTEST_CACHE=str(tmp_path / f"cache-{name}"), PATH=str(tools))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from difftest import campaign, plugins, session
+from difftest import campaign, plugins, sandbox, session
 from difftest.pool import hand
 from difftest.pool.hand import Identity, Reply, Setup
 from difftest.shards import Shard
@@ -48,7 +48,8 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def setup(settings: Settings, **changes: Any) -> Setup:
     packed = msgspec.json.encode(settings)
-    return Setup("run", Identity.here(), packed, (), {})._replace(**changes)
+    made = Setup("run", Identity.here(), sandboxed=False, settings=packed, skip=(), known={})
+    return made._replace(**changes)
 
 
 def serve(tmp_path: Path, function: object, task: object) -> Reply:
@@ -113,3 +114,12 @@ def test_old_runs_make_room_for_new_ones(settings: Settings) -> None:
     for number in range(hand._MOST_RUNS + 1):
         hand.set_up(setup(settings, run=str(number)))
     assert list(hand._setups) == [str(number) for number in range(1, hand._MOST_RUNS + 1)]
+
+
+def test_a_worker_without_a_sandbox_is_none_for_a_run_that_says_that_it_has_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "missing", lambda: "bubblewrap is not installed")
+    assert hand.set_up(setup(settings)) == ""
+    refused = hand.set_up(setup(settings, sandboxed=True))
+    assert refused.endswith("not be sandboxed there, as they are here: bubblewrap is not installed")
