@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from benchmarks import guests, kernel
 from benchmarks.measure import Row, medians, seconds
 from difftest import campaign, plugins, session
+from difftest.context import Context
 from difftest.shards import plan
 from difftest.store import Store
 from difftest.workload import codec, generate
@@ -63,7 +64,7 @@ def _play(workloads: list[Workload], _: int) -> float:
         with Store.create(Path(folder), settings) as store:
             texts = tuple(codec.to_text(one) for one in workloads)
             store.add_workloads(0, texts)
-            context = campaign.Context(settings, loaded, store.directory)
+            context = Context(settings, loaded, store.directory)
             campaign.prepare(context)
             tasks = [
                 campaign.Task(kernel.STRATEGY, backend, number, first, texts[first:][:length], b"")

@@ -16,7 +16,6 @@ from difftest.attack import attacks_on
 from difftest.attack import prepare as prepare_attacks
 from difftest.backends import TakesFaults, running
 from difftest.backends.program import Boots
-from difftest.context import Context
 from difftest.errors import RigError
 from difftest.kernels import source
 from difftest.kernels.series import name_in
@@ -33,14 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from difftest.context import Context
     from difftest.findings import Finding, Shrunk
     from difftest.pool import Pool
     from difftest.result import Attack
     from difftest.settings import Settings
     from difftest.shards import Shard
     from difftest.store import Store
-
-__all__ = ("Context", "Task", "attack", "draw", "play", "prepare", "refusals", "run", "shrink")
 
 
 class Task(NamedTuple):

@@ -8,17 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-from difftest.errors import StoreError
-from difftest.store import FILE, Store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from running import children, is_alive, kept, until
 
 DIFFTEST = (sys.executable, "-m", "difftest")
 RUN = (
@@ -45,20 +39,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return result(ended(*RUN, "--jobs", 1, "--output", tmp_path_factory.mktemp("runs")))
 
 
-def kept(directory: Path) -> int:
-    """Return how many shards a run has, 0 if there is no run yet."""
-    try:
-        with Store(directory / FILE) as store:
-            return store.shards()
-    except StoreError:
-        return 0
-
-
-def children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(word) for path in found for word in path.read_text().split()]
-
-
 def workers(pid: int) -> list[int]:
     """Return the processes of a pool, without what multiprocessing has beside them."""
     return [
@@ -66,21 +46,6 @@ def workers(pid: int) -> list[int]:
         for child in children(pid)
         if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
-
-
-def until(done: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.long

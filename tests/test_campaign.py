@@ -12,6 +12,7 @@ from interrupting import Interrupting
 
 from difftest import campaign, plugins, session
 from difftest.backends.model import ModelBackend
+from difftest.context import Context
 from difftest.errors import PluginError, RigError
 from difftest.result import encode
 from difftest.store import Store
@@ -240,7 +241,7 @@ def test_prepare_reports_what_each_strategy_came_to(tmp_path: Path) -> None:
         seed=1, workloads=1, strategies=asked, known=loaded.strategies, oracles=(),
         backends=("model",), states=(), unseen={}, version="",
     )  # fmt: skip
-    digests = campaign.prepare(campaign.Context(settings, loaded, tmp_path))
+    digests = campaign.prepare(Context(settings, loaded, tmp_path))
     assert set(digests) == {(name, "model") for name in loaded.strategies}
     # It takes nothing from what it stands on: what it claims is in the code of 6.1 already.
     assert digests.pop(("install_pte_v6", "model")) == digests["release_page", "model"]

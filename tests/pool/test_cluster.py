@@ -10,23 +10,22 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from running import children, is_alive, kept, until
 
 import difftest
 from difftest import session
-from difftest.errors import StoreError, ToolchainError, UsageError
+from difftest.errors import ToolchainError, UsageError
 from difftest.kernels import DEFAULT
 from difftest.pool.cluster import check
-from difftest.store import FILE, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from difftest.result import Result
 
@@ -103,38 +102,6 @@ def same(one: Result, other: Result) -> bool:
     )
 
 
-def kept(runs: Path) -> int:
-    try:
-        with Store(runs / "0001" / FILE) as store:
-            return store.shards()
-    except StoreError:
-        return 0
-
-
-def until(done: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def hands(worker: int) -> list[int]:
-    """Return the processes that carry out a worker's shards."""
-    found = []
-    for path in Path(f"/proc/{worker}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(word) for word in path.read_text().split()]
-    return found
-
-
-def ended(process: int) -> bool:
-    """Whether a process is gone, or has nothing left but somebody who should ask how it ended."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
 def disturbed(
     dask: Dask, command: tuple[str, ...], workers: list[subprocess.Popen[bytes]], shards: int
 ) -> tuple[Result, int]:
@@ -147,16 +114,16 @@ def disturbed(
         [*command, "--cluster", dask.address, "--output", str(runs)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    until(lambda: kept(runs) >= shards or process.poll() is not None)
-    until(lambda: hands(workers[0].pid) or process.poll() is not None)
-    (hand,) = hands(workers[0].pid)
+    until(lambda: kept(runs / "0001") >= shards or process.poll() is not None)
+    until(lambda: children(workers[0].pid) or process.poll() is not None)
+    (hand,) = children(workers[0].pid)
     workers[0].send_signal(signal.SIGKILL)
     workers[0].wait()
-    had = kept(runs)
+    had = kept(runs / "0001")
     _, said = process.communicate(timeout=300)
     assert process.returncode in {0, 1}, said
     assert "Traceback" not in said
-    until(lambda: ended(hand))
+    until(lambda: not is_alive(hand))
     return result(runs), had
 
 
@@ -204,7 +171,7 @@ def test_a_worker_with_another_difftest_is_refused(dask: Dask, tmp_path: Path) -
     assert done.returncode == 2
     assert "cannot take part: it has difftest 0.1.0 " in done.stderr
     assert "install the same there, or leave it out" in done.stderr
-    assert kept(tmp_path / "runs") == 0
+    assert kept(tmp_path / "runs" / "0001") == 0
 
 
 def test_where_nobody_listens_the_address_is_named(tmp_path: Path) -> None:
@@ -223,7 +190,7 @@ def test_a_hand_that_is_killed_is_replaced_and_a_local_cluster_comes_to_the_same
         [*UML, "--cluster", "local:1", "--output", str(runs)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    until(lambda: kept(runs))
+    until(lambda: kept(runs / "0001"))
     found = [
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/cmdline")
@@ -249,7 +216,7 @@ def test_ctrl_c_ends_a_local_cluster_and_a_scheduler_that_dies_is_named(
         [*UML, "--cluster", where, "--output", str(tmp_path / "runs")],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    until(lambda: kept(tmp_path / "runs") or process.poll() is not None)
+    until(lambda: kept(tmp_path / "runs" / "0001") or process.poll() is not None)
     if ends == "ctrl-c":
         os.killpg(process.pid, signal.SIGINT)
     else:
