@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from difftest import facts
-from difftest.backends import running
+from difftest.backends import played, running
 from difftest.parting import differences, sentence
 from difftest.result import Control
 from difftest.strategy import BASELINE
@@ -36,10 +35,10 @@ def run_again(context: Context, task: Task) -> Again:
     before = Tally.unpacked(task.before).runs
     workloads = [codec.from_text(text) for text in task.texts]
     with running(backend, facts.chain(known[BASELINE], known)) as runner:
-        outcomes = list(runner.run(workloads))
+        outcomes = played(backend, runner, workloads)
     compared = differ = 0
     first = ""
-    for run, outcome in zip_longest(before, outcomes):
+    for run, outcome in zip(before, outcomes, strict=True):
         if not (run.outcome.known and outcome.known):
             continue
         compared += 1

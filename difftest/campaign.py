@@ -14,9 +14,8 @@ from difftest import again, facts, findings, judging, pairs, reached, shards, tr
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.attack import prepare as prepare_attacks
-from difftest.backends import TakesFaults, running
+from difftest.backends import TakesFaults, played, running
 from difftest.backends.program import Boots
-from difftest.errors import RigError
 from difftest.kernels import source
 from difftest.kernels.series import name_in
 from difftest.mutants import mutants_of
@@ -291,14 +290,10 @@ def play(context: Context, task: Task) -> Done:
     baseline = judging.outcomes(Tally.unpacked(task.baseline) if task.baseline else None)
     runs = []
     with running(backend, facts.chain(known[task.strategy], known)) as runner:
-        outcomes = list(runner.run(workloads))
+        seen = played(backend, runner, workloads)
         consoles = {task.first + position: text for position, text in runner.consoles.items()}
-    if len(outcomes) != len(workloads):
-        raise RigError(
-            f"backend {task.backend} gave {len(outcomes)} outcomes for {len(workloads)} workloads"
-        )
     counts: Counter[reached.Key] = Counter()
-    for number, (workload, outcome) in enumerate(zip(workloads, outcomes, strict=True), task.first):
+    for number, (workload, outcome) in enumerate(zip(workloads, seen, strict=True), task.first):
         verdicts = tuple(one(workload, outcome, baseline.get(number)) for one in judges)
         runs.append(Run(number, outcome, verdicts, states_of(workload, outcome)))
         reached.count(workload, outcome, counts)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from difftest import plugins, session, shards
-from difftest.backends import TakesFaults, running
-from difftest.errors import DifftestError, RigError
+from difftest.backends import TakesFaults, played, running
+from difftest.errors import DifftestError
 from difftest.rendering import replay_command
 from difftest.ruling import UNKNOWN_LIMIT
 from difftest.strategy import BASELINE
@@ -99,13 +99,7 @@ class Selection:
         if shard.faults and isinstance(backend, TakesFaults):
             backend.prepare_faults(chain)
         with running(backend, chain) as runner:
-            outcomes = list(runner.run(workloads))
-        if len(outcomes) != len(workloads):
-            raise RigError(
-                f"backend {backend.name} gave {len(outcomes)} outcomes "
-                f"for {len(workloads)} workloads"
-            )
-        return outcomes
+            return played(backend, runner, workloads)
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from difftest import facts, judging, shards
-from difftest.backends import console, running
+from difftest.backends import console, played, running
 from difftest.conformance import disagreements
 from difftest.errors import BuildError, PatchError, RigError, StoreError
 from difftest.mutants import mutants_of
@@ -145,7 +145,7 @@ def attempt(context: Context, task: Task) -> MutantResult:
             stream = _stream(store, task, settings)
             size = FIRST_BATCH
             while batch := list(islice(stream, size)):
-                outcomes = list(runner.run([met.workload for met in batch]))
+                outcomes = played(backend, runner, [met.workload for met in batch])
                 why = _stillborn(outcomes, runner.consoles) if size == FIRST_BATCH else ""
                 if why:
                     return trial.end(Fate.STILLBORN, evidence=why)

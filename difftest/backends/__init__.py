@@ -103,6 +103,16 @@ def running(backend: Backend, chain: Sequence[Strategy]) -> Iterator[Runner]:
         ) from error
 
 
+def played(backend: Backend, runner: Runner, workloads: Sequence[Workload]) -> list[Outcome]:
+    """Run workloads; return an outcome for each. Raises RigError where the backend gives others."""
+    found = list(runner.run(workloads))
+    if len(found) != len(workloads):
+        raise RigError(
+            f"backend {backend.name} gave {len(found)} outcomes for {len(workloads)} workloads"
+        )
+    return found
+
+
 @hookimpl
 def difftest_backends() -> Sequence[Backend]:
     from difftest.backends.model import ModelBackend  # noqa: PLC0415 - they import the protocol
