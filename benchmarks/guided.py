@@ -9,7 +9,6 @@ one that is kept of many has more.
 from __future__ import annotations
 
 import statistics
-import sys
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ from oracles import ORACLES
 from strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from difftest.outcome import Outcome
     from difftest.strategy import Strategy

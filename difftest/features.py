@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Features: what a workload comes to, in words that are counted to tell the rare from the common."""
+"""Features: what a workload comes to, in words, which are counted to tell the rare ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import errno
 import linecache
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def features(workload: Workload, outcome: Outcome) -> set[str]:
     names = {at: op.name for at, op in workload.places()}
     steps = [one for one in outcome.trace if isinstance(one, Step)]
     ends = [f"{names[one.at]} {reached.came_to(one)}" for one in steps]
-    found |= {f"{one}, then {after}" for one, after in zip(ends, ends[1:], strict=False)}
+    found |= {f"{one}, then {after}" for one, after in pairwise(ends)}
     for one in (*outcome.trace, outcome):
         for number in one.hits:
             fault = workload.faults[number]
@@ -73,14 +74,14 @@ class Lines:
                 for number in [number for number, line in lines.items() if line in known]:
                     del lines[number]
 
-    def _call(self, frame: FrameType, _event: str, _: Any) -> Any:  # noqa: ANN401 - as the hook has it
+    def _call(self, frame: FrameType, _event: str, _: Any) -> Any:
         code = frame.f_code
         left = self._left.get(code)
         if left is None:
             left = self._left[code] = self._lines(frame)
         return self._line if left else None
 
-    def _line(self, frame: FrameType, event: str, _: Any) -> Any:  # noqa: ANN401
+    def _line(self, frame: FrameType, event: str, _: Any) -> Any:
         if event == "line" and (line := self._left[frame.f_code].get(frame.f_lineno)):
             self._found.add(line)
         return self._line

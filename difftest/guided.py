@@ -23,7 +23,7 @@ from difftest.backends.model import ModelBackend
 from difftest.features import Lines, features
 from difftest.kernels.series import DEFAULT, patches_for
 from difftest.outcome import Ending
-from difftest.workload import codec, faulty, generate
+from difftest.workload import faulty, generate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
