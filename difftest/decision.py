@@ -163,7 +163,7 @@ def _passed(best: StrategyResult, cells: Sequence[Cell], backends: Sequence[str]
         count = listing(f"{runs[backend]} workloads on {backend}" for backend in where)
     bound = max(cell.upper_bound for cell in own if cell.upper_bound is not None)
     guided = any(cell.runs - cell.shared > cell.drawn for cell in own)
-    without = ", guided ones not counted" if guided else ""
+    without = ", without the guided ones" if guided else ""
     return f"{best.name}: no failure in {count} (each oracle <{percent(bound)} at 95 %{without})."
 
 

@@ -38,8 +38,12 @@ def features(workload: Workload, outcome: Outcome) -> set[str]:
         for number in one.hits:
             fault = workload.faults[number]
             name = names.get(one.at, "") if isinstance(one, Step) else ""
-            found.add(f"{fault.site} {errno.errorcode.get(fault.errno, fault.errno)} in {name}")
+            found.add(f"{fault.site} {errno.errorcode.get(fault.errno, '0')} in {name}")
     return found
+
+
+LINE = "line of "
+"""How the features begin that are lines."""
 
 
 class Lines:
@@ -67,7 +71,7 @@ class Lines:
 
     def keep(self, found: Iterable[str]) -> None:
         """Take lines for known from here on; what else is found is passed over."""
-        known = {one for one in found if one.startswith(_LINE)}
+        known = {one for one in found if one.startswith(LINE)}
         if known - self._seen:
             self._seen |= known
             for lines in self._left.values():
@@ -91,13 +95,10 @@ class Lines:
         if not str(frame.f_globals.get("__name__", "")).startswith("difftest_model_"):
             return {}
         path = PurePath(code.co_filename)
-        where = f"{_LINE}{path.name} {code.co_qualname}: "
+        where = f"{LINE}{path.name} {code.co_qualname}: "
         lines = {
             number: where + linecache.getline(code.co_filename, number).strip()
             for *_, number in code.co_lines()
             if number and number != code.co_firstlineno
         }
         return {number: line for number, line in lines.items() if line not in self._seen}
-
-
-_LINE = "line of "

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from difftest import facts
 from difftest.backends import played, running
 from difftest.backends.model import ModelBackend
-from difftest.features import Lines, features
+from difftest.features import LINE, Lines, features
 from difftest.kernels.series import DEFAULT, patches_for
 from difftest.outcome import Ending
 from difftest.workload import faulty, generate
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 CANDIDATES = 8
 """Of so many one is kept: more of them find little more, and take as much longer."""
+
+LINE_WEIGHT = 0.2
+"""A new line of the model, beside a new result: there are some in each branch."""
 
 _RAREST = 20
 """Features among whose workloads the next candidate's parent is: the rarest alone is mostly one
@@ -73,7 +76,7 @@ class Search:
             piece = self._candidate(rarest)
             workload = self._decode(piece)
             found = self._look(workload)
-            weight = math.fsum(1 / (1 + self._counts[one]) for one in found)
+            weight = math.fsum(map(self._weight, found))
             if best is None or weight > best[0]:
                 best = weight, piece, workload, found
         assert best is not None  # noqa: S101 - there is a candidate
@@ -83,6 +86,10 @@ class Search:
             self._having[one].append(len(self._pieces))
         self._pieces.append(piece)
         return workload, found
+
+    def _weight(self, feature: str) -> float:
+        whole = LINE_WEIGHT if feature.startswith(LINE) else 1
+        return whole / (1 + self._counts[feature])
 
     def _candidate(self, rarest: Sequence[str]) -> bytes:
         fresh = self._chance.randbytes(sum(self._layout))

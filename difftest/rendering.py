@@ -112,7 +112,7 @@ def introduction(result: Result) -> str:
         for name in result.backends
     ]
     faults = f", {result.faults} of them with faults," if result.faults else ""
-    guided = f", {result.guided} guided ones, which no bound counts," if result.guided else ""
+    guided = f", {result.guided} of them guided (no bound counts those)," if result.guided else ""
     return (
         f"{fixes}, {result.workloads} workloads{faults}{guided}{done} on {listing(where)}, "
         f"seed {result.seed}"
