@@ -111,10 +111,11 @@ def introduction(result: Result) -> str:
         f"{name} ({listing(result.platforms[name])})" if name in result.platforms else name
         for name in result.backends
     ]
-    faults = f", {result.faults} of them with faults," if result.faults else ""
-    guided = f", {result.guided} of them guided (no bound counts those)," if result.guided else ""
+    faults = f"{result.faults} of them with faults" if result.faults else ""
+    guided = f"{result.guided} of them guided (no bound counts those)" if result.guided else ""
+    kinds = "".join(f", {one}" for one in (faults, guided) if one)
     return (
-        f"{fixes}, {result.workloads} workloads{faults}{guided}{done} on {listing(where)}, "
+        f"{fixes}, {result.workloads} workloads{kinds}{',' if kinds else ''}{done} on {listing(where)}, "
         f"seed {result.seed}"
     )
 

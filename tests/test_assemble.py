@@ -72,6 +72,10 @@ def test_guided_workloads_rule_out_and_no_bound_counts_them() -> None:
     out = {one.name: one.ruled_out for one in result.strategies}
     assert "page_leak in 1 of 100 workloads" in " ".join(out["remove_bug_on"])
     assert "100 workloads, 40 of them guided (no bound counts those)," in introduction(result)
+    both = msgspec.structs.replace(result, faults=20)
+    assert ", 20 of them with faults, 40 of them guided (no bound counts those), on" in (
+        introduction(both)
+    )
     assert result.decision.reasons[0] == (
         "release_page: no failure in 100 workloads on model and uml:6.1 (each oracle <4.9 % at "
         "95 %, without the guided ones)."
