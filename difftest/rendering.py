@@ -113,10 +113,9 @@ def introduction(result: Result) -> str:
     ]
     faults = f"{result.faults} of them with faults" if result.faults else ""
     guided = f"{result.guided} of them guided (no bound counts those)" if result.guided else ""
-    kinds = "".join(f", {one}" for one in (faults, guided) if one)
+    some = ", ".join(["", *filter(None, (faults, guided)), ""]).rstrip() if faults or guided else ""
     return (
-        f"{fixes}, {result.workloads} workloads{kinds}{',' if kinds else ''}{done} on {listing(where)}, "
-        f"seed {result.seed}"
+        f"{fixes}, {result.workloads} workloads{some}{done} on {listing(where)}, seed {result.seed}"
     )
 
 
