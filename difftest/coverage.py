@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from tabulate import tabulate
 
-from difftest import facts, kernels
+from difftest import facts, kernels, unreached
 from difftest.errors import BuildError, UsageError
 from difftest.gcov import FILES, CountingBackend
 from difftest.kernels import tree
@@ -70,12 +70,20 @@ class Function(Full, frozen=True):
 
 
 class Added(Full, frozen=True):
-    """The lines with code that a strategy's patches add, in counted files."""
+    """The lines with code that a strategy's patches add, in counted files.
+
+    `stale` says what does not hold of the reasons for lines that no workload can execute.
+    """
 
     strategy: str
     lines: int
     executed: int
     not_executed: tuple[Line, ...]
+    stale: tuple[str, ...] = ()
+
+    @property
+    def enough(self) -> bool:
+        return all(line.reason for line in self.not_executed) and not self.stale
 
 
 class Coverage(Full, frozen=True):
@@ -95,7 +103,7 @@ class Coverage(Full, frozen=True):
 
     @property
     def enough(self) -> bool:
-        return self.share >= AIM and all(one.executed == one.lines for one in self.added)
+        return self.share >= AIM and all(one.enough for one in self.added)
 
 
 def measure(
@@ -128,7 +136,8 @@ def measure(
             for file in FILES:
                 _add(total[file], counts[file], original[file], patched[file])
             if strategy.name != BASELINE:
-                added.append(_added(strategy.name, counts, original, patched))
+                file = f"kernel-{patches_for(backend)}.patch"
+                added.append(_added(chain, file, counts, original, patched))
     functions = _functions(reach, original, total)
     return Coverage(backend, seed, workloads, functions, tuple(added))
 
@@ -168,23 +177,34 @@ def _add(
 
 
 def _added(
-    strategy: str,
+    chain: Sequence[Strategy],
+    patch: str,
     counts: Counts,
     original: Mapping[str, list[str]],
     patched: Mapping[str, list[str]],
 ) -> Added:
-    """Return what became of the lines that a strategy adds."""
-    lines, missing = 0, []
+    """Return what became of the lines that a strategy adds, whose patches are files `patch`."""
+    new: list[tuple[tuple[str, int], str]] = []
+    coded: dict[tuple[str, int], int] = {}
     for file in FILES:
         before, after = original[file], patched[file]
         same = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
         kept = {new + offset for _, new, size in same for offset in range(1, size + 1)}
-        for number, count in sorted(counts[file].items()):
-            if number not in kept:
-                lines += 1
-                if not count:
-                    missing.append(Line(number, after[number - 1].strip()))
-    return Added(strategy, lines, lines - len(missing), tuple(missing))
+        added = {number: text for number, text in enumerate(after, 1) if number not in kept}
+        new += [((file, number), text) for number, text in added.items()]
+        coded |= {(file, one): count for one, count in counts[file].items() if one in added}
+    never = {key for key, count in coded.items() if not count}
+    reasons: dict[tuple[str, int], str] = {}
+    stale: list[str] = []
+    for link in chain:  # what is stale in a base is its own affair: this may have replaced it
+        entries = [one for one in link.unreached if one.patch == patch]
+        found, stale = unreached.explained(entries, new, coded, never)
+        reasons |= found
+    missing = tuple(
+        Line(key[1], text.strip(), reasons.get(key, "")) for key, text in new if key in never
+    )
+    lines = len(coded)
+    return Added(chain[-1].name, lines, lines - len(missing), missing, tuple(stale))
 
 
 class _Place(NamedTuple):
@@ -273,17 +293,8 @@ def _definitions(name: str, file: str, lines: list[str]) -> Iterator[_Place]:
 
 def _block(entry: Unreached, place: _Place, lines: list[str]) -> list[int]:
     """Return the numbers of the lines of an entry; it must be found in one place."""
-    want = [line.strip() for line in entry.lines.splitlines() if line.strip()]
-    here = [
-        (number, lines[number - 1].strip())
-        for number in range(place.first, place.last + 1)
-        if lines[number - 1].strip()
-    ]
-    found = [
-        [number for number, _ in here[start : start + len(want)]]
-        for start in range(len(here) - len(want) + 1)
-        if [text for _, text in here[start : start + len(want)]] == want
-    ]
+    here = [(number, lines[number - 1]) for number in range(place.first, place.last + 1)]
+    found = unreached.places(entry.lines, here)
     if len(found) != 1:
         raise UsageError(
             f"reach: the lines of {entry.reason!r} are {len(found)} times in {entry.function}, "
@@ -312,6 +323,7 @@ def render(coverage: Coverage) -> str:
         blocks.append(tabulate(rows, headers, colalign=("left",) + ("right",) * 2))
     for added in coverage.added:
         blocks += _missing(f"added by {added.strategy}:", added.not_executed)
+        blocks += [f"{added.strategy}: {text}" for text in added.stale]
     verdict = "enough" if coverage.enough else "not enough"
     blocks.append(
         f"{coverage.share:.1%} of the lines within reach on {coverage.backend}, "
