@@ -93,19 +93,13 @@ class Selection:
 
     def play(self, strategy: Strategy, backend: Backend, shard: Shard) -> list[Outcome]:
         """Run a shard. Raises what the backend raises, and RigError for missing outcomes."""
-        workloads = drawn(shard, self.seed)
+        workloads = shards.drawn(shard, self.seed)
         chain = self.plugins.chain(strategy)
         backend.prepare(chain)
         if shard.faults and isinstance(backend, TakesFaults):
             backend.prepare_faults(chain)
         with running(backend, chain) as runner:
             return played(backend, runner, workloads)
-
-
-@lru_cache(maxsize=8)
-def drawn(shard: Shard, seed: int) -> list[Workload]:
-    """Return the workloads of a shard; items of one shard stand side by side, and share them."""
-    return [codec.from_text(text) for text in shard.draw(seed)]
 
 
 class Campaign(pytest.Collector):
@@ -188,7 +182,7 @@ class ShardItem(pytest.Item):
         names = [one.name for one in chosen.judges(self.strategy, self.backend)]
         judges = [chosen.plugins.oracle(name) for name in names]
         rows = []
-        workloads = drawn(self.shard, chosen.seed)
+        workloads = shards.drawn(self.shard, chosen.seed)
         for workload, outcome, below in zip(workloads, self.outcomes, self.below, strict=True):
             verdicts = [judge_safely(one, workload, outcome, below) for one in judges]
             rows.append(dict(zip(names, verdicts, strict=True)))
@@ -212,7 +206,7 @@ class ShardItem(pytest.Item):
 
     def _found(self, oracle: str, rows: Sequence[dict[str, Verdict]], where: list[int]) -> Found:
         first = where[0]
-        text = codec.to_text(drawn(self.shard, self._selection.seed)[first])
+        text = codec.to_text(shards.drawn(self.shard, self._selection.seed)[first])
         number = self.shard.first + first
         return Found(oracle, rows[first][oracle], number, text, len(where))
 

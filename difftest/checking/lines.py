@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import sys
 import tempfile
@@ -21,8 +20,8 @@ from difftest.equivalent import FILE
 from difftest.errors import PatchError, RigError
 from difftest.facts import model_of
 from difftest.kernels.series import SERIES
+from difftest.shards import drawn
 from difftest.strategy import BASELINE
-from difftest.workload.codec import from_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +48,6 @@ def on_models(chain: Sequence[Strategy], shards: Sequence[Shard], seed: int) -> 
     turns with the others, because some lines take a fault.
     """
     by_turns = sorted(shards, key=lambda shard: (shard.number, shard.faults))
-    draw = functools.cache(lambda shard: [from_text(text) for text in shard.draw(seed)])
     for series in SERIES:
         model, about = ModelBackend(series), f"{chain[-1].name}, lines of {model_of(series)}"
         if any(map(model.supports, chain)):
@@ -66,7 +64,7 @@ def on_models(chain: Sequence[Strategy], shards: Sequence[Shard], seed: int) -> 
             continue
         never = {line: text for line, text in added.items() if line in coded}
         try:
-            played = _play(chain, model, map(draw, by_turns), never)
+            played = _play(chain, model, (drawn(shard, seed) for shard in by_turns), never)
         except RigError as error:  # there is no rig around a model but the patch
             yield wrong(about, str(error))
             continue
@@ -178,13 +176,13 @@ def _coded(code: CodeType) -> Iterator[int]:
 def _play(
     chain: Sequence[Strategy],
     model: ModelBackend,
-    drawn: Iterable[Sequence[Workload]],
+    shares: Iterable[Sequence[Workload]],
     never: dict[Line, str],
 ) -> int:
     """Take what workloads execute out of `never`; return how many were played until it is empty."""
     played = 0
     with running(model, chain) as runner, _watching(chain, model, never):
-        for workload in itertools.chain.from_iterable(drawn):
+        for workload in itertools.chain.from_iterable(shares):
             if not never:
                 break
             list(runner.run([workload]))
