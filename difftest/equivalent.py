@@ -13,7 +13,7 @@ import msgspec
 
 from difftest.errors import PluginError
 from difftest.outcome import Record
-from difftest.unreached import Unreached
+from difftest.unreached import Unreached  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from difftest.shards import Shard
     from difftest.strategy import Strategy
     from difftest.verdict import AnyOracle
-    from difftest.workload.workload import Workload
 
 DUE, CAUGHT = "difftest control", "difftest control caught"
 """Properties of an item: oracles that must fail its strategy somewhere, and that did so here."""

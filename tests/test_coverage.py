@@ -133,7 +133,8 @@ def test_text_and_json_tell_the_same() -> None:
     assert told["functions"][0]["not_executed"] == [
         {"number": 6, "text": "return 0;", "reason": "why"}
     ]
-    assert told["added"] == [{"strategy": "fix", "lines": 2, "executed": 2, "not_executed": [], "stale": []}]
+    added = {"strategy": "fix", "lines": 2, "executed": 2, "not_executed": [], "stale": []}
+    assert told["added"] == [added]
 
 
 @pytest.mark.parametrize("backend", ["model", "uml:2.4", "uml:6.1x", "uml:6.1+debug", "qemu:6.1"])

@@ -155,13 +155,11 @@ def _added(
             text = path.read_text(encoding="utf-8")
             name = str(path.relative_to(after))
             numbers = {*_coded(compile(text, str(path), "exec", dont_inherit=True))}
-            found |= {
-                Line(name, line.target_line_no): line.value.strip()
-                for hunk in file
-                for line in hunk
-                if line.is_added
-            }
-            coded |= {one for one in found if one.file == name and one.number in numbers}
+            for line in (line for hunk in file for line in hunk if line.is_added):
+                one = Line(name, line.target_line_no or 0)  # what is added has one
+                found[one] = line.value.strip()
+                if one.number in numbers:
+                    coded.add(one)
     return found, frozenset(coded)
 
 
