@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from tabulate import tabulate
 
-from difftest import facts, kernels, unreached
+from difftest import kernels, shards, unreached
 from difftest.errors import BuildError, UsageError
 from difftest.gcov import FILES, CountingBackend
 from difftest.kernels import tree
@@ -23,7 +23,6 @@ from difftest.outcome import Record
 from difftest.progress import progress
 from difftest.result import Full
 from difftest.strategy import BASELINE
-from difftest.workload import generate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from difftest.gcov import Counts
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
+    from difftest.workload.workload import Workload
 
 AIM = 0.95
 """Of the lines that can be reached. All of them would make every new kernel line a failure."""
@@ -106,40 +106,69 @@ class Coverage(Full, frozen=True):
         return self.share >= AIM and all(one.enough for one in self.added)
 
 
+class _Bench(NamedTuple):
+    """What lines are counted with: kernels of a series, and workloads to play on them."""
+
+    backend: str
+    series: kernels.Series
+    original: Mapping[str, list[str]]
+    drawn: Sequence[Workload]
+
+    @classmethod
+    def of(cls, backend: str, workloads: int, seed: int) -> _Bench:
+        """Raise UsageError for a backend on which lines cannot be counted."""
+        able = {f"uml:{name}": one for name, one in known().items() if kernels.GCOV.fits(name)}
+        series = able.get(backend)
+        if series is None:
+            raise UsageError(f"coverage cannot be measured on {backend}: only on {', '.join(able)}")
+        source = kernels.fetch(series.name)
+        texts = {file: (source / file).read_text(encoding="utf-8").splitlines() for file in FILES}
+        drawn = [one for shard in shards.plan(workloads, 0) for one in shards.drawn(shard, seed)]
+        return cls(backend, series, texts, drawn)
+
+    def counted(self, chain: Sequence[Strategy]) -> tuple[Counts, dict[str, list[str]]]:
+        """Return how often lines of the patched files ran, and the lines."""
+        with tempfile.TemporaryDirectory(prefix="difftest-gcov-") as folder:
+            ready = CountingBackend(self.series, Path(folder))
+            ready.prepare(chain)
+            counts = ready.count(chain, self.drawn)
+        return counts, _patched(self.original, chain, self.series.name)
+
+    def added(
+        self, chain: Sequence[Strategy], counts: Counts, patched: Mapping[str, list[str]]
+    ) -> Added:
+        file = f"kernel-{patches_for(self.backend)}.patch"
+        return _added(chain, file, counts, self.original, patched)
+
+
 def measure(
     plugins: Plugins, backend: str, strategies: Sequence[Strategy], workloads: int, seed: int
 ) -> Coverage:
     """Count lines while workloads run on strategies. Raises UsageError for a stale reason."""
-    able = {f"uml:{name}": one for name, one in known().items() if kernels.GCOV.fits(name)}
-    series = able.get(backend)
-    if series is None:
-        raise UsageError(f"coverage cannot be measured on {backend}: only on {', '.join(able)}")
-    reach = _reach(series.name)
-    source = kernels.fetch(series.name)
-    original = {file: (source / file).read_text(encoding="utf-8").splitlines() for file in FILES}
+    bench = _Bench.of(backend, workloads, seed)
+    reach = _reach(bench.series.name)
     total: Counts = {file: {} for file in FILES}
     added = []
-    shards = [
-        (shard, min(generate.SHARD, workloads - first))
-        for shard, first in enumerate(range(0, workloads, generate.SHARD))
-    ]
     with progress("counting lines", workloads * len(strategies), "run") as shown:
-        drawn = [one for shard in shards for one in generate.shard(seed, *shard)]
         for strategy in strategies:
-            chain = facts.chain(strategy, plugins.strategies)
-            with tempfile.TemporaryDirectory(prefix="difftest-gcov-") as folder:
-                ready = CountingBackend(series, Path(folder))
-                ready.prepare(chain)
-                counts = ready.count(chain, drawn)
-            shown.add(len(drawn))
-            patched = _patched(original, chain, series.name)
+            chain = plugins.chain(strategy)
+            counts, patched = bench.counted(chain)
+            shown.add(len(bench.drawn))
             for file in FILES:
-                _add(total[file], counts[file], original[file], patched[file])
+                _add(total[file], counts[file], bench.original[file], patched[file])
             if strategy.name != BASELINE:
-                file = f"kernel-{patches_for(backend)}.patch"
-                added.append(_added(chain, file, counts, original, patched))
-    functions = _functions(reach, original, total)
+                added.append(bench.added(chain, counts, patched))
+    functions = _functions(reach, bench.original, total)
     return Coverage(backend, seed, workloads, functions, tuple(added))
+
+
+def added_by(
+    plugins: Plugins, backend: str, strategy: Strategy, workloads: int, seed: int
+) -> Added:
+    """Count the lines alone that a strategy adds, while workloads run on it."""
+    bench = _Bench.of(backend, workloads, seed)
+    chain = plugins.chain(strategy)
+    return bench.added(chain, *bench.counted(chain))
 
 
 def _reach(series: str) -> Reach:

@@ -21,7 +21,6 @@ from difftest.errors import PatchError, RigError
 from difftest.facts import model_of
 from difftest.kernels.series import SERIES
 from difftest.shards import drawn
-from difftest.strategy import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -132,9 +131,8 @@ def reasons(strategy: Strategy) -> Iterator[Finding]:
 def on_kernel(
     plugins: Plugins, strategy: Strategy, backend: str, workloads: int, seed: int
 ) -> Finding:
-    """Build a kernel that counts, and play workloads on it. Raises as `difftest coverage` does."""
-    both = [plugins.strategy(BASELINE), strategy]
-    (added,) = coverage.measure(plugins, backend, both, workloads, seed).added
+    """Build a kernel that counts, and play workloads on it. Raises UsageError if none can."""
+    added = coverage.added_by(plugins, backend, strategy, workloads, seed)
     about = f"{strategy.name}, lines on {backend}"
     idle = [(f"{line.number}: {line.text}", line.reason) for line in added.not_executed]
     return _told(about, added.lines, idle, added.stale, workloads)
