@@ -135,6 +135,8 @@ def on_kernel(
     added = coverage.added_by(plugins, backend, strategy, workloads, seed)
     about = f"{strategy.name}, lines on {backend}"
     idle = [(f"{line.number}: {line.text}", line.reason) for line in added.not_executed]
+    if not added.lines:
+        return ok(about, "none is added")
     return _told(about, added.lines, idle, added.stale, workloads)
 
 
