@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import time
+import uuid
 from collections import Counter
 from itertools import count, islice
 from multiprocessing import resource_tracker
@@ -20,7 +21,7 @@ import msgspec
 from difftest import errors, sandbox
 from difftest.errors import RigError, ToolchainError, UsageError
 from difftest.facts import is_model
-from difftest.kernels import artefacts
+from difftest.kernels import artefacts, series
 from difftest.pool import hand
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Cluster:
         self._context = context
         self._where = where
         self._skip = tuple(skip)
-        self._run = context.settings.fingerprint()
+        self._run = uuid.uuid4().hex
         self._numbers = count()
         self._given: set[tuple[str, str]] = set()  # to whom, what
         self._threads = 0
@@ -173,7 +174,7 @@ class Cluster:
 
     def _send(self, payload: bytes) -> Any:
         # A key of its own: Dask takes tasks of the same key for the same task.
-        key = f"difftest-{self._run[:8]}-{id(self):x}-{next(self._numbers)}"
+        key = f"difftest-{self._run}-{next(self._numbers)}"
         return self._client.submit(_serve, self._run, payload, key=key, pure=False)
 
     def _room(self) -> int:
@@ -246,8 +247,8 @@ class Cluster:
         settings = msgspec.json.encode(self._context.settings)
         boots = not all(map(is_model, self._context.settings.backends))
         sandboxed = boots and not sandbox.missing()
-        known = artefacts.made()
-        setup = hand.Setup(self._run, identity, sandboxed, settings, self._skip, known)
+        known, trees = artefacts.made(), series.own()
+        setup = hand.Setup(self._run, identity, sandboxed, settings, self._skip, known, trees)
         for worker, refused in self._ask(hand.set_up, setup, workers).items():
             if refused:
                 raise RigError(
@@ -264,7 +265,8 @@ class Cluster:
         if not request:
             self._set_up([worker])
             return
-        for who, wrong in self._ask(hand.take, artefacts.packed(request), [worker]).items():
+        parcel = (self._run, artefacts.packed(request))
+        for who, wrong in self._ask(hand.take, parcel, [worker]).items():
             if wrong:
                 raise RigError(f"worker {who}: {wrong}")
 
