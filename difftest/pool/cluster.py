@@ -12,6 +12,7 @@ import socket
 import time
 import uuid
 from collections import Counter
+from importlib import import_module
 from itertools import count, islice
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +43,9 @@ _ALONE_SECONDS = 60
 """How long a run waits for a worker when there is none: one that is started again takes seconds."""
 _TRIES = 3
 """How often a task may lose the process that carries it out, or ask for the same thing."""
+_QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
+"""For a cluster of our own, of which nobody sees the dashboard: Dask would ask its workers a
+hundred times a second what they do."""
 _LOCAL = re.compile(r"local:([1-9][0-9]*)")
 _REMOTE = re.compile(r"(tcp|tls)://([^/\s]+):([0-9]+)")
 
@@ -97,6 +101,7 @@ def _client(library: Any, where: str) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         address: Any = where
         if local := _LOCAL.fullmatch(where):
+            stack.enter_context(import_module("dask.config").set(_QUIET))
             address = stack.enter_context(
                 library.LocalCluster(
                     n_workers=int(local[1]),
