@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from difftest.workload import codec, faulty, generate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from difftest.workload.workload import Workload
 
 
 class Shard(NamedTuple):
@@ -23,6 +26,15 @@ class Shard(NamedTuple):
         """Return the texts of its workloads: the same for the same seed, for ever."""
         kind = faulty if self.faults else generate
         return [codec.to_text(one) for one in kind.shard(seed, self.number, self.length)]
+
+
+@lru_cache(maxsize=16)
+def drawn(shard: Shard, seed: int) -> list[Workload]:
+    """Return the workloads of a shard. They are kept, for whoever plays them on many strategies.
+
+    16 shards are those of a campaign of 2000 workloads, twice.
+    """
+    return [codec.from_text(text) for text in shard.draw(seed)]
 
 
 def plan(workloads: int, faults: int) -> list[Shard]:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from difftest import coverage, gcov, kernels, plugins
 from difftest.coverage import Added, Coverage, Function, Line, Reach, Unreached
 from difftest.errors import BuildError, UsageError
+from difftest.strategy import Strategy
+from difftest.unreached import Unreached as ByPatch
 
 SOURCE = """\
 static int twice(int x);
@@ -85,13 +88,31 @@ def test_added_lines_are_those_that_the_original_has_not() -> None:
     after = [*SOURCE[:4], "\tx++;", "\t/* no code */", "\tx--;", *SOURCE[4:]]
     counts = {FILE: {5: 7, 7: 0, 8: 1}, "mm/userfaultfd.c": {}}
     before = {FILE: SOURCE, "mm/userfaultfd.c": []}
-    added = coverage._added("fix", counts, before, before | {FILE: after})
-    assert added == Added("fix", 2, 1, (Line(7, "x--;"),))
+    patched = before | {FILE: after}
+
+    def added(fix: Strategy, *base: Strategy) -> Added:
+        return coverage._added([*base, fix], "kernel-6.1.patch", counts, before, patched)
+
+    fix = Strategy(name="fix", claim="")
+    assert added(fix) == Added("fix", 2, 1, (Line(7, "x--;"),))
+    assert not added(fix).enough
+    gone = ByPatch("kernel-6.1.patch", "x--;", "why")
+    ran = ByPatch("kernel-6.1.patch", "x++;", "ran")
+    known = added(replace(fix, unreached=(gone,)))
+    assert known == Added("fix", 2, 1, (Line(7, "x--;", "why"),))
+    assert known.enough
+    stale = added(replace(fix, unreached=(gone, ran)))
+    assert stale.stale == ("mutants.toml: the reason 'ran' is stale: `x++;` is executed",)
+    assert not stale.enough
+    assert added(fix, replace(fix, name="base", unreached=(gone, ran))) == known
+    elsewhere = ByPatch("kernel-5.10.patch", "x--;", "why")
+    assert not added(replace(fix, unreached=(elsewhere,))).enough
 
 
 def whole(executed: int, added: int) -> Coverage:
     function = Function("twice", FILE, 100, executed, (Line(6, "return 0;", "why"),))
-    return Coverage("uml:6.1", 1, 20, (function,), (Added("fix", 2, added, ()),))
+    missing = (Line(9, "x;"),) * (2 - added)
+    return Coverage("uml:6.1", 1, 20, (function,), (Added("fix", 2, added, missing),))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +133,8 @@ def test_text_and_json_tell_the_same() -> None:
     assert told["functions"][0]["not_executed"] == [
         {"number": 6, "text": "return 0;", "reason": "why"}
     ]
-    assert told["added"] == [{"strategy": "fix", "lines": 2, "executed": 2, "not_executed": []}]
+    added = {"strategy": "fix", "lines": 2, "executed": 2, "not_executed": [], "stale": []}
+    assert told["added"] == [added]
 
 
 @pytest.mark.parametrize("backend", ["model", "uml:2.4", "uml:6.1x", "uml:6.1+debug", "qemu:6.1"])
