@@ -148,6 +148,7 @@ def measure(
     bench = _Bench.of(backend, workloads, seed)
     reach = _reach(bench.series.name)
     total: Counts = {file: {} for file in FILES}
+    unpatched: Counts | None = None
     added = []
     with progress("counting lines", workloads * len(strategies), "run") as shown:
         for strategy in strategies:
@@ -156,9 +157,11 @@ def measure(
             shown.add(len(bench.drawn))
             for file in FILES:
                 _add(total[file], counts[file], bench.original[file], patched[file])
-            if strategy.name != BASELINE:
+            if strategy.name == BASELINE:
+                unpatched = counts
+            else:
                 added.append(bench.added(chain, counts, patched))
-    functions = _functions(reach, bench.original, total)
+    functions = _functions(reach, bench.original, total, unpatched)
     return Coverage(backend, seed, workloads, functions, tuple(added))
 
 
@@ -245,8 +248,12 @@ class _Place(NamedTuple):
 
 
 def _functions(
-    reach: Reach, original: Mapping[str, list[str]], counts: Counts
+    reach: Reach, original: Mapping[str, list[str]], counts: Counts, unpatched: Counts | None
 ) -> tuple[Function, ...]:
+    """Return what became of the functions. Reasons are for the code as it is without a fix.
+
+    So they are stale by the counts of that, if it was run: a fix may come to more of its lines.
+    """
     places = {
         name: _compiled(name, file, original[file], counts[file])
         for file, names in reach.functions.items()
@@ -257,12 +264,9 @@ def _functions(
         if entry.function not in places:
             raise UsageError(f"reach: {entry.function} is none of the functions looked at")
         place = places[entry.function]
-        idle = [
-            number
-            for number in _block(entry, place, original[place.file])
-            if counts[place.file].get(number) == 0
-        ]
-        if not idle:
+        block = _block(entry, place, original[place.file])
+        idle = [number for number in block if counts[place.file].get(number) == 0]
+        if unpatched and all(unpatched[place.file].get(number) != 0 for number in block):
             raise UsageError(
                 f"reach: the reason {entry.reason!r} in {entry.function} is stale: every line of "
                 f"it was executed, or holds no code:\n{entry.lines.strip()}"

@@ -57,7 +57,8 @@ def explained(
     reasons: dict[K, str] = {}
     stale = []
     for one in entries:
-        head = f"mutants.toml: the reason {' '.join(one.reason.split())!r} is stale: "
+        reason = " ".join(one.reason.split())
+        head = f"mutants.toml: the reason {reason!r} is stale: "
         found = places(one.lines, added)
         if len(found) != 1:
             stale.append(f"{head}its lines are added {len(found)} times, expected once")
@@ -68,5 +69,5 @@ def explained(
             stale.append(f"{head}`{ran[0]}` is executed")
         elif not texts:
             stale.append(f"{head}its lines hold no code")
-        reasons.update((key, one.reason.strip()) for key in texts if key in never)
+        reasons.update((key, reason) for key in texts if key in never)
     return Explained(reasons, stale)

@@ -40,7 +40,7 @@ COUNTS = {FILE: {5: 3, 6: 0, 8: 3, 9: 0, 10: 3, 12: 0, 17: 9}}
 
 def functions(*unreached: Unreached, counts: gcov.Counts = COUNTS) -> tuple[Function, ...]:
     reach = Reach({FILE: ("twice",)}, unreached)
-    return coverage._functions(reach, {FILE: SOURCE}, counts)
+    return coverage._functions(reach, {FILE: SOURCE}, counts, COUNTS)
 
 
 def test_a_function_has_the_lines_between_its_head_and_its_end() -> None:
@@ -55,6 +55,13 @@ def test_lines_out_of_reach_are_told_with_the_reason_and_not_expected() -> None:
     (twice,) = functions(Unreached("twice", "if (x < 0)\n\treturn 0;", "nobody has it"))
     assert (twice.executed, twice.reachable) == (3, 5)
     assert [line.reason for line in twice.not_executed] == ["nobody has it", "", ""]
+
+
+def test_a_fix_may_come_to_lines_that_are_out_of_reach_without_it() -> None:
+    more = {FILE: {**COUNTS[FILE], 6: 1}}
+    (twice,) = functions(Unreached("twice", "if (x < 0)\n\treturn 0;", "nobody"), counts=more)
+    assert (twice.executed, twice.reachable) == (4, 6)
+    assert [line.reason for line in twice.not_executed] == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +81,7 @@ def test_a_reason_that_does_not_hold_is_an_error(entry: Unreached, message: str)
 
 def test_a_function_that_is_not_there_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"no function thrice in mm/shmem\.c"):
-        coverage._functions(Reach({FILE: ("thrice",)}), {FILE: SOURCE}, COUNTS)
+        coverage._functions(Reach({FILE: ("thrice",)}), {FILE: SOURCE}, COUNTS, COUNTS)
 
 
 def test_counts_of_patched_files_go_to_the_lines_of_the_original() -> None:
