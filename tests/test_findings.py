@@ -9,7 +9,8 @@ import pytest
 from played import MODEL, outcomes
 
 from difftest import plugins
-from difftest.findings import Finding, Jury, Reason, Shrunk, shrink
+from difftest.findings import Finding, Shrunk, shrink
+from difftest.jury import Jury, Reason
 from difftest.outcome import Ending, Outcome
 from difftest.settings import Settings, settings_of
 from difftest.verdict import PASS, Value, Verdict, fail, judge_safely
