@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
@@ -104,7 +105,10 @@ def _row(at: str, text: str, result: str) -> str:
 
 
 def render(workload: Workload, replays: Sequence[Replay]) -> str:
-    """Return the replays of one workload as text, and where those of one strategy part."""
+    """Return the replays of one workload as text, and where two of them part.
+
+    Those of one strategy, and those on one backend if there are two strategies.
+    """
     lines: list[str] = []
     for one in replays:
         lines += [f"{one.strategy} on {one.backend}:", *told(workload, one.outcome)]
@@ -119,23 +123,28 @@ def render(workload: Workload, replays: Sequence[Replay]) -> str:
         if passed:
             lines.append(f"        PASS: {', '.join(passed)}")
         lines.append("")
-    for number, one in enumerate(replays):
-        for other in replays[number + 1 :]:
-            if one.strategy == other.strategy:
-                lines += _beside(one, other)
+    two = len({one.strategy for one in replays}) == 2  # noqa: PLR2004 - a pair
+    for one, other in combinations(replays, 2):
+        if one.strategy == other.strategy:
+            lines += _beside(one, other, one.strategy, (one.backend, other.backend))
+        elif two and one.backend == other.backend:
+            lines += _beside(one, other, one.backend, (one.strategy, other.strategy))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _beside(one: Replay, other: Replay) -> Iterator[str]:
-    """Say where two replays of one strategy part: each value that differs, the first first."""
+def _beside(one: Replay, other: Replay, both: str, names: tuple[str, str]) -> Iterator[str]:
+    """Say where two replays part: each value that differs, the first first.
+
+    `both` is what they have in common, `names` what each is called.
+    """
     unseen = {**one.unseen, **other.unseen}
     found = disagreements(one.outcome, other.outcome, unseen)
-    both = f"{one.strategy}: {one.backend} and {other.backend}"
+    said = f"{both}: {' and '.join(names)}"
     if not found:
         but = "".join(f" but {field}: {reason}" for field, reason in unseen.items())
-        yield f"{both} agree in every field{but}"
+        yield f"{said} agree in every field{but}"
         return
-    yield f"{both} part:"
+    yield f"{said} part:"
     rows = [(each.where, each.one, each.other) for each in found]
-    table = tabulate(rows, ("", one.backend, other.backend), disable_numparse=True)
+    table = tabulate(rows, ("", *names), disable_numparse=True)
     yield from (f"        {line}".rstrip() for line in table.splitlines())
