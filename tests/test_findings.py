@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -184,3 +185,25 @@ def test_fifty_drawn_failures_shrink_to_the_same_failure_once_and_for_all(
     for text, less in zip(texts, least, strict=True):
         assert codec.size(less) <= codec.size(text)
         assert shrunk(strategy, oracle, less).text == less, text
+
+
+@pytest.mark.kernel
+def test_what_has_no_model_patch_is_shrunk_on_the_kernel_alone() -> None:
+    """A bare patch file for instance: the same as on the model, where that has the patch."""
+    bare = dataclasses.replace(PLUGINS.strategy("naive_hold"), name="bare", model_patch=None)
+    assert MODEL.supports(bare) == "no model patch"
+    backend = PLUGINS.backend("uml:6.1")
+    backend.prepare([bare])
+    known = {**PLUGINS.strategies, bare.name: bare}
+    on_kernel = settings_of(
+        seed=1, workloads=1, strategies=[PLUGINS.strategy("release_page"), bare], known=known,
+        oracles=["block_accounting"], backends=["uml:6.1"], states=(), unseen={}, version="",
+    )  # fmt: skip
+    text = (
+        "mount blocks=3\nfile pages=3\nmap file=0 offset=1 pages=2\nfill leave=2\n"
+        "copy map=0 page=0 source=RU\nwrite file=0 page=0 pages=1\n"
+    )
+    found = shrink(Finding("bare", "block_accounting", ("uml:6.1",), text), PLUGINS, on_kernel)
+    again = shrunk("naive_hold", "block_accounting", text, "release_page")
+    assert (found.text, found.evidence) == (again.text, again.evidence)
+    assert (found.passes, found.caveat) == (("release_page",), "")
