@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Row, seconds
 from difftest import facts, plugins
+from difftest.backends import TakesFaults
 from difftest.errors import RigError
 from difftest.findings import Finding, shrink
 from difftest.settings import settings_of
+from difftest.shards import Shard
 from difftest.verdict import Value, judge_safely
 from difftest.workload import codec, generate
 from strategies import STRATEGIES
@@ -39,8 +41,12 @@ def rows(*, quick: bool) -> list[Row]:
     loaded = plugins.load()
     known = loaded.strategies
     bad = [(one, oracle) for one in STRATEGIES for oracle in one.must_fail]
+    kernel = loaded.backend(KERNEL)
     for one in STRATEGIES:
-        loaded.backend(KERNEL).prepare(facts.chain(one, known))
+        chain = facts.chain(one, known)
+        kernel.prepare(chain)
+        if isinstance(kernel, TakesFaults):
+            kernel.prepare_faults(chain)
     settings = settings_of(
         seed=0, workloads=1, strategies=STRATEGIES, known=known, oracles=list(loaded.oracles),
         backends=["model", KERNEL], states=(), unseen={}, version="",
@@ -81,7 +87,8 @@ def _failing(loaded: plugins.Plugins, strategy: Strategy, oracle: str, seed: int
     chain = facts.chain(strategy, loaded.strategies)
     judge = loaded.oracle(oracle)
     for number in range(SHARDS):
-        left = generate.shard(seed, number, generate.SHARD)
+        drawn = Shard(0, generate.SHARD, number, strategy.needs_faults).draw(seed)
+        left = [codec.from_text(text) for text in drawn]
         for name in ("model", KERNEL):
             with loaded.backend(name).runner(chain) as runner:
                 seen = zip(left, list(runner.run(left)), strict=True)
