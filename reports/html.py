@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from difftest import digest, reached, rendering
+from difftest import digest, matrix, reached, rendering
 from difftest.characters import printable
 from difftest.facts import is_model
 from difftest.kernels.series import patches_for
@@ -99,7 +99,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"reached": reached, "rendering": rendering}
+    made.globals |= {"matrix": matrix, "reached": reached, "rendering": rendering}
     made.filters |= {"breaking": _breaking, "diff": _diff, "mark": _mark, "told": _told}
     return made
 

@@ -13,7 +13,7 @@ from played import KNOWN, MODEL, outcomes
 
 from difftest.assemble import result_of
 from difftest.outcome import Ending, Outcome, Window
-from difftest.result import Deciding
+from difftest.result import Deciding, Telling
 from difftest.verdict import Value
 from difftest.workload.codec import from_text
 from reports.html import HtmlReport
@@ -275,3 +275,19 @@ def test_what_was_seen_besides_is_there() -> None:
     page = page_of(replace(WHOLE, informational=("block_accounting",)))
     assert len(texts(page, "#besides li")) == 2
     assert not parsed(page_of(WHOLE)).query("#besides")
+
+
+def test_each_two_strategies_have_the_witness_that_tells_them_apart() -> None:
+    told = Telling("naive_hold", "block_accounting", ("model",), 3, "x\n", SCRIPT, "witnesses/n")
+    pairs = tuple(
+        replace(one, told=(told,)) if "naive_hold" in (one.one, one.other) else one
+        for one in WHOLE.pairs
+    )
+    page = page_of(replace(WHOLE, pairs=pairs))
+    rows = texts(page, "#apart tr")
+    names = " ".join(one.name for one in BUNDLED)
+    assert rows[0].replace("_ ", "_") == names
+    assert "naive_hold 1 1 1 1" in rows
+    assert rows[-1] == f"1 naive_hold block_accounting model {SCRIPT} runs/0001/witnesses/n"
+    assert "#apart" in page
+    assert "apart" not in page_of(replace(WHOLE, pairs=()))
