@@ -23,7 +23,7 @@ def test_lines_are_found_wherever_they_follow_each_other_but_for_blanks() -> Non
 
 def test_a_reason_covers_its_lines_with_code() -> None:
     told = explained([reason("b()\n} else {")], ADDED, CODED, {7, 12})
-    assert told == ({7: "they\ncannot"}, [])
+    assert told == ({7: "they cannot"}, [])
 
 
 @pytest.mark.parametrize(
