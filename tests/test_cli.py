@@ -263,7 +263,8 @@ def test_a_wrong_workload_file_is_named_by_line(tmp_path: Path) -> None:
 def test_ctrl_c_in_a_run_keeps_and_reports_what_is_done(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [sys.executable, "-m", "difftest", "run", "--backend", "model", "--workloads", "500",
-         "--faults", "0", "--jobs", "2", "--output", tmp_path / "runs"],
+         "--faults", "0", "--jobs", "2", "--output", tmp_path / "runs",
+         *words("--strategy", "remove_bug_on", "release_page", "hold_reservation", "acct_last")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     until(lambda: kept(tmp_path / "runs" / "0001"))
