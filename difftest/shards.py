@@ -24,8 +24,7 @@ class Shard(NamedTuple):
 
     def draw(self, seed: int) -> list[str]:
         """Return the texts of its workloads: the same for the same seed, for ever."""
-        kind = faulty if self.faults else generate
-        return [codec.to_text(one) for one in kind.shard(seed, self.number, self.length)]
+        return list(_drawn(self, seed))
 
 
 @lru_cache(maxsize=16)
@@ -45,3 +44,9 @@ def plan(workloads: int, faults: int) -> list[Shard]:
 def _shards(first: int, count: int, *, faults: bool) -> Iterator[Shard]:
     for number, begin in enumerate(range(0, count, generate.SHARD)):
         yield Shard(first + begin, min(generate.SHARD, count - begin), number, faults)
+
+
+@lru_cache(maxsize=16)  # to draw one takes longer than to play it
+def _drawn(shard: Shard, seed: int) -> tuple[str, ...]:
+    kind = faulty if shard.faults else generate
+    return tuple(codec.to_text(one) for one in kind.shard(seed, shard.number, shard.length))

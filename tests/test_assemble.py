@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import (
     BACKENDS,
@@ -31,11 +31,13 @@ WHOLE = campaign()
 
 
 @given(st.permutations(WHOLE.every))
+@settings(max_examples=30)
 def test_the_order_in_which_tallies_come_makes_no_difference(tallies: list[Tally]) -> None:
     assert result_of(replace(WHOLE, every=tallies)) == result_of(WHOLE)
 
 
 @given(st.integers(1, 20))
+@settings(max_examples=20)
 def test_the_size_of_shards_makes_no_difference(size: int) -> None:
     assert result_of(campaign(shard_size=size)) == result_of(WHOLE)
 

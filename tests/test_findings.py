@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -161,6 +162,11 @@ def reasons(strategy: str, oracle: str, workloads: Sequence[Workload]) -> list[s
     return found
 
 
+@cache
+def drawn() -> tuple[Workload, ...]:
+    return tuple(one for number in range(4) for one in generate.shard(11, number, 100))
+
+
 @pytest.mark.parametrize(
     ("strategy", "oracle", "count"),
     [
@@ -174,9 +180,8 @@ def reasons(strategy: str, oracle: str, workloads: Sequence[Workload]) -> list[s
 def test_fifty_drawn_failures_shrink_to_the_same_failure_once_and_for_all(
     strategy: str, oracle: str, count: int
 ) -> None:
-    drawn = [one for number in range(4) for one in generate.shard(11, number, 100)]
-    whys = reasons(strategy, oracle, drawn)
-    failing = [(one, why) for one, why in zip(drawn, whys, strict=True) if why][:count]
+    whys = reasons(strategy, oracle, drawn())
+    failing = [(one, why) for one, why in zip(drawn(), whys, strict=True) if why][:count]
     assert len(failing) == count
     texts = [codec.to_text(one) for one, _ in failing]
     least = [shrunk(strategy, oracle, text).text for text in texts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from made import RACE, UNPATCHED, campaign, run, seen, strategy
+from made import RACE, UNPATCHED, campaign, run, seen, strategy, whole
 from msgspec.structs import replace
 
 from difftest.assemble import result_of
@@ -14,7 +14,7 @@ from reports.markdown import MarkdownReport
 if TYPE_CHECKING:
     from difftest.tally import Run
 
-WHOLE = result_of(campaign(workloads=2000, shard_size=500))
+WHOLE = whole()
 PAGE = MarkdownReport().render(WHOLE, "runs/0001")
 
 
