@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Two commands do everything: `make compare` and `make test`. Both set up what they need.
 
+# Without bytecode each process compiles all anew, and pytest what asserts in 130 files of tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 PYTHON := python3
 BIN := $(VENV)/bin

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmarks import build, campaign, core, crash, explore, guided, kernel, model
+from benchmarks import build, campaign, core, crash, explore, guided, kernel, model, shrink
 from difftest.errors import DifftestError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "qemu": kernel.emulated,
     "crash": crash.rows,
     "build": build.rows,
+    "shrink": shrink.rows,
     "core": core.rows,
     "campaign": campaign.rows,
 }

@@ -13,7 +13,7 @@ from difftest import plugins, session
 from difftest.store import Store
 
 #: Workloads by backend: enough that starting the workers is the smaller part.
-WORKLOADS = {"model": 1500, "uml:6.1": 1000}
+WORKLOADS = {"model": 6000, "uml:6.1": 2000}
 
 
 #: How the two workers are asked for, and the ratio that two processors should come to.

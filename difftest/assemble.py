@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from difftest import again
+from difftest import again, likeness
 from difftest.backends import console
 from difftest.comparison import (
     cells,
@@ -27,6 +27,7 @@ from difftest.errors import StoreError
 from difftest.facts import applied, facts_of, is_model, misfit, patches_of
 from difftest.findings import Shrunk, shrunk_conformance, shrunk_witness
 from difftest.kills import in_order, kill_rates
+from difftest.pairs import pairs_of
 from difftest.reached import Key, exercises
 from difftest.result import (
     Attack,
@@ -117,7 +118,9 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
     baseline = BASELINE if BASELINE in names else names[0]
     texts = parts.workloads()
     done = set(texts)
+    count = max(texts, default=-1) + 1
     shrunk = {one.finding: one for one in parts.shrunk()}
+    all_marks: dict[str, likeness.Marks] = {}
     all_cells: list[Cell] = []
     all_kinds: list[Kind] = []
     all_seen: dict[str, dict[str, Seen]] = {}
@@ -135,6 +138,7 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
             done &= numbers
             if unknown := numbers - texts.keys():
                 raise StoreError(f"the run has no text of workload {min(unknown)}: it is damaged")
+        all_marks[name] = likeness.marks(tallies, count)
         all_cells += cells(
             name, runs, fitting, settings.oracles, settings.blind, settings.independent
         )
@@ -211,6 +215,13 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
             for one in some
         ),
         witnesses=explained(all_witnesses, parts.culprits(), parts.deciding()),
+        pairs=pairs_of(
+            names if settings.oracles else (),
+            all_witnesses,
+            shrunk.values(),
+            all_marks,
+            settings.independent,
+        ),
         controls=tuple(checks),
         conformance=tuple(all_conformance),
         reached=tuple(all_reached),

@@ -233,6 +233,8 @@ def _shrink(store: Store, pool: Pool) -> None:
     told_apart = pairs.Apart.of(store)
     while missing := told_apart.left(store.shrunk()):
         _shrink_all(store, pool, missing)
+    if unlike := told_apart.unlike(store.shrunk()):
+        _shrink_all(store, pool, unlike)
 
 
 def _shrink_all(store: Store, pool: Pool, missing: Sequence[Finding]) -> None:

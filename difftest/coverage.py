@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from tabulate import tabulate
 
-from difftest import facts, kernels
+from difftest import kernels, shards, unreached
 from difftest.errors import BuildError, UsageError
 from difftest.gcov import FILES, CountingBackend
 from difftest.kernels import tree
@@ -23,7 +23,6 @@ from difftest.outcome import Record
 from difftest.progress import progress
 from difftest.result import Full
 from difftest.strategy import BASELINE
-from difftest.workload import generate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from difftest.gcov import Counts
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
+    from difftest.workload.workload import Workload
 
 AIM = 0.95
 """Of the lines that can be reached. All of them would make every new kernel line a failure."""
@@ -70,12 +70,20 @@ class Function(Full, frozen=True):
 
 
 class Added(Full, frozen=True):
-    """The lines with code that a strategy's patches add, in counted files."""
+    """The lines with code that a strategy's patches add, in counted files.
+
+    `stale` says what does not hold of the reasons for lines that no workload can execute.
+    """
 
     strategy: str
     lines: int
     executed: int
     not_executed: tuple[Line, ...]
+    stale: tuple[str, ...] = ()
+
+    @property
+    def enough(self) -> bool:
+        return all(line.reason for line in self.not_executed) and not self.stale
 
 
 class Coverage(Full, frozen=True):
@@ -95,42 +103,75 @@ class Coverage(Full, frozen=True):
 
     @property
     def enough(self) -> bool:
-        return self.share >= AIM and all(one.executed == one.lines for one in self.added)
+        return self.share >= AIM and all(one.enough for one in self.added)
+
+
+class _Bench(NamedTuple):
+    """What lines are counted with: kernels of a series, and workloads to play on them."""
+
+    backend: str
+    series: kernels.Series
+    original: Mapping[str, list[str]]
+    drawn: Sequence[Workload]
+
+    @classmethod
+    def of(cls, backend: str, workloads: int, seed: int) -> _Bench:
+        """Raise UsageError for a backend on which lines cannot be counted."""
+        able = {f"uml:{name}": one for name, one in known().items() if kernels.GCOV.fits(name)}
+        series = able.get(backend)
+        if series is None:
+            raise UsageError(f"coverage cannot be measured on {backend}: only on {', '.join(able)}")
+        source = kernels.fetch(series.name)
+        texts = {file: (source / file).read_text(encoding="utf-8").splitlines() for file in FILES}
+        drawn = [one for shard in shards.plan(workloads, 0) for one in shards.drawn(shard, seed)]
+        return cls(backend, series, texts, drawn)
+
+    def counted(self, chain: Sequence[Strategy]) -> tuple[Counts, dict[str, list[str]]]:
+        """Return how often lines of the patched files ran, and the lines."""
+        with tempfile.TemporaryDirectory(prefix="difftest-gcov-") as folder:
+            ready = CountingBackend(self.series, Path(folder))
+            ready.prepare(chain)
+            counts = ready.count(chain, self.drawn)
+        return counts, _patched(self.original, chain, self.series.name)
+
+    def added(
+        self, chain: Sequence[Strategy], counts: Counts, patched: Mapping[str, list[str]]
+    ) -> Added:
+        file = f"kernel-{patches_for(self.backend)}.patch"
+        return _added(chain, file, counts, self.original, patched)
 
 
 def measure(
     plugins: Plugins, backend: str, strategies: Sequence[Strategy], workloads: int, seed: int
 ) -> Coverage:
     """Count lines while workloads run on strategies. Raises UsageError for a stale reason."""
-    able = {f"uml:{name}": one for name, one in known().items() if kernels.GCOV.fits(name)}
-    series = able.get(backend)
-    if series is None:
-        raise UsageError(f"coverage cannot be measured on {backend}: only on {', '.join(able)}")
-    reach = _reach(series.name)
-    source = kernels.fetch(series.name)
-    original = {file: (source / file).read_text(encoding="utf-8").splitlines() for file in FILES}
+    bench = _Bench.of(backend, workloads, seed)
+    reach = _reach(bench.series.name)
     total: Counts = {file: {} for file in FILES}
+    unpatched: Counts | None = None
     added = []
-    shards = [
-        (shard, min(generate.SHARD, workloads - first))
-        for shard, first in enumerate(range(0, workloads, generate.SHARD))
-    ]
     with progress("counting lines", workloads * len(strategies), "run") as shown:
-        drawn = [one for shard in shards for one in generate.shard(seed, *shard)]
         for strategy in strategies:
-            chain = facts.chain(strategy, plugins.strategies)
-            with tempfile.TemporaryDirectory(prefix="difftest-gcov-") as folder:
-                ready = CountingBackend(series, Path(folder))
-                ready.prepare(chain)
-                counts = ready.count(chain, drawn)
-            shown.add(len(drawn))
-            patched = _patched(original, chain, series.name)
+            chain = plugins.chain(strategy)
+            counts, patched = bench.counted(chain)
+            shown.add(len(bench.drawn))
             for file in FILES:
-                _add(total[file], counts[file], original[file], patched[file])
-            if strategy.name != BASELINE:
-                added.append(_added(strategy.name, counts, original, patched))
-    functions = _functions(reach, original, total)
+                _add(total[file], counts[file], bench.original[file], patched[file])
+            if strategy.name == BASELINE:
+                unpatched = counts
+            else:
+                added.append(bench.added(chain, counts, patched))
+    functions = _functions(reach, bench.original, total, unpatched)
     return Coverage(backend, seed, workloads, functions, tuple(added))
+
+
+def added_by(
+    plugins: Plugins, backend: str, strategy: Strategy, workloads: int, seed: int
+) -> Added:
+    """Count the lines alone that a strategy adds, while workloads run on it."""
+    bench = _Bench.of(backend, workloads, seed)
+    chain = plugins.chain(strategy)
+    return bench.added(chain, *bench.counted(chain))
 
 
 def _reach(series: str) -> Reach:
@@ -168,23 +209,34 @@ def _add(
 
 
 def _added(
-    strategy: str,
+    chain: Sequence[Strategy],
+    patch: str,
     counts: Counts,
     original: Mapping[str, list[str]],
     patched: Mapping[str, list[str]],
 ) -> Added:
-    """Return what became of the lines that a strategy adds."""
-    lines, missing = 0, []
+    """Return what became of the lines that a strategy adds, whose patches are files `patch`."""
+    new: list[tuple[tuple[str, int], str]] = []
+    coded: dict[tuple[str, int], int] = {}
     for file in FILES:
         before, after = original[file], patched[file]
         same = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
         kept = {new + offset for _, new, size in same for offset in range(1, size + 1)}
-        for number, count in sorted(counts[file].items()):
-            if number not in kept:
-                lines += 1
-                if not count:
-                    missing.append(Line(number, after[number - 1].strip()))
-    return Added(strategy, lines, lines - len(missing), tuple(missing))
+        added = {number: text for number, text in enumerate(after, 1) if number not in kept}
+        new += [((file, number), text) for number, text in added.items()]
+        coded |= {(file, one): count for one, count in counts[file].items() if one in added}
+    never = {key for key, count in coded.items() if not count}
+    reasons: dict[tuple[str, int], str] = {}
+    stale: list[str] = []
+    for link in chain:  # what is stale in a base is its own affair: this may have replaced it
+        entries = [one for one in link.unreached if one.patch == patch]
+        found, stale = unreached.explained(entries, new, coded, never)
+        reasons |= found
+    missing = tuple(
+        Line(key[1], text.strip(), reasons.get(key, "")) for key, text in new if key in never
+    )
+    lines = len(coded)
+    return Added(chain[-1].name, lines, lines - len(missing), missing, tuple(stale))
 
 
 class _Place(NamedTuple):
@@ -196,8 +248,12 @@ class _Place(NamedTuple):
 
 
 def _functions(
-    reach: Reach, original: Mapping[str, list[str]], counts: Counts
+    reach: Reach, original: Mapping[str, list[str]], counts: Counts, unpatched: Counts | None
 ) -> tuple[Function, ...]:
+    """Return what became of the functions. Reasons are for the code as it is without a fix.
+
+    So they are stale by the counts of that, if it was run: a fix may come to more of its lines.
+    """
     places = {
         name: _compiled(name, file, original[file], counts[file])
         for file, names in reach.functions.items()
@@ -208,12 +264,9 @@ def _functions(
         if entry.function not in places:
             raise UsageError(f"reach: {entry.function} is none of the functions looked at")
         place = places[entry.function]
-        idle = [
-            number
-            for number in _block(entry, place, original[place.file])
-            if counts[place.file].get(number) == 0
-        ]
-        if not idle:
+        block = _block(entry, place, original[place.file])
+        idle = [number for number in block if counts[place.file].get(number) == 0]
+        if unpatched and all(unpatched[place.file].get(number) != 0 for number in block):
             raise UsageError(
                 f"reach: the reason {entry.reason!r} in {entry.function} is stale: every line of "
                 f"it was executed, or holds no code:\n{entry.lines.strip()}"
@@ -273,17 +326,8 @@ def _definitions(name: str, file: str, lines: list[str]) -> Iterator[_Place]:
 
 def _block(entry: Unreached, place: _Place, lines: list[str]) -> list[int]:
     """Return the numbers of the lines of an entry; it must be found in one place."""
-    want = [line.strip() for line in entry.lines.splitlines() if line.strip()]
-    here = [
-        (number, lines[number - 1].strip())
-        for number in range(place.first, place.last + 1)
-        if lines[number - 1].strip()
-    ]
-    found = [
-        [number for number, _ in here[start : start + len(want)]]
-        for start in range(len(here) - len(want) + 1)
-        if [text for _, text in here[start : start + len(want)]] == want
-    ]
+    here = [(number, lines[number - 1]) for number in range(place.first, place.last + 1)]
+    found = unreached.places(entry.lines, here)
     if len(found) != 1:
         raise UsageError(
             f"reach: the lines of {entry.reason!r} are {len(found)} times in {entry.function}, "
@@ -312,6 +356,7 @@ def render(coverage: Coverage) -> str:
         blocks.append(tabulate(rows, headers, colalign=("left",) + ("right",) * 2))
     for added in coverage.added:
         blocks += _missing(f"added by {added.strategy}:", added.not_executed)
+        blocks += [f"{added.strategy}: {text}" for text in added.stale]
     verdict = "enough" if coverage.enough else "not enough"
     blocks.append(
         f"{coverage.share:.1%} of the lines within reach on {coverage.backend}, "

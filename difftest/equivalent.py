@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An equivalent: a mutant that no oracle can kill, and the reason, written beside the strategy."""
+"""An equivalent: a mutant that no oracle can kill, and the reason, written beside the strategy.
+
+Its file has room for lines that no workload can execute, too (difftest/unreached.py).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import msgspec
 
 from difftest.errors import PluginError
 from difftest.outcome import Record
+from difftest.unreached import Unreached  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,24 +34,28 @@ class Equivalent(Record, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    equivalent: list[Equivalent]
+class Reasons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `mutants.toml` has."""
+
+    equivalent: tuple[Equivalent, ...] = ()
+    unreached: tuple[Unreached, ...] = ()
 
 
-def equivalents(folder: Path) -> tuple[Equivalent, ...]:
-    """Read `mutants.toml` in a strategy's folder; () if there is none.
+def reasons(folder: Path) -> Reasons:
+    """Read `mutants.toml` in a strategy's folder; nothing if there is none.
 
     Raises PluginError for a file that is not of that form, or says two things of one mutant.
     """
     file = folder / FILE
     if not file.exists():
-        return ()
+        return Reasons()
     try:
-        read = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File)
+        read = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Reasons)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise PluginError(
             f"{file}: {error}. Expected are tables [[equivalent]] with `patch` (a file's name), "
-            "`mutant` (its name after the ~), `line` and `reason`"
+            "`mutant` (its name after the ~), `line` and `reason`, and [[unreached]] with `patch`, "
+            "`lines` and `reason`"
         ) from error
     keys = [(one.patch, one.mutant) for one in read.equivalent]
     for number, (key, one) in enumerate(zip(keys, read.equivalent, strict=True)):
@@ -55,4 +63,7 @@ def equivalents(folder: Path) -> tuple[Equivalent, ...]:
             raise PluginError(f"{file}: two reasons for {one.mutant} of {one.patch}")
         if not one.reason.strip():
             raise PluginError(f"{file}: the reason for {one.mutant} of {one.patch} is empty")
-    return tuple(read.equivalent)
+    for line in read.unreached:
+        if not line.lines.strip() or not line.reason.strip():
+            raise PluginError(f"{file}: lines or reason of an unreached of {line.patch} are empty")
+    return read

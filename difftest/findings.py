@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+import re
+import sys
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,23 +14,25 @@ from difftest import facts
 from difftest.backends import Runner, running
 from difftest.conformance import disagreements
 from difftest.facts import model_for
+from difftest.jury import Jury, everywhere
 from difftest.outcome import Ending, Outcome, Record
+from difftest.parting import differences, sentence
 from difftest.rendering import disagreement_file, origin, witness_file
 from difftest.result import Witness
-from difftest.shrinking import smallest
+from difftest.shrinking import Budget, smallest
 from difftest.strategy import BASELINE
 from difftest.verdict import Value, compares, judge_safely
 from difftest.witness import Head, to_text
 from difftest.workload import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from difftest.plugins import Plugins
     from difftest.result import Conformance, Result
     from difftest.settings import Settings
+    from difftest.shrinking import Fails
     from difftest.strategy import Strategy
-    from difftest.verdict import AnyOracle, Verdict
     from difftest.workload.workload import Workload
 
 
@@ -36,7 +40,8 @@ class Finding(Record, frozen=True):
     """On a workload a strategy fails `oracle` on all of `backends`, or, without one, these differ.
 
     `text` is the text form of the smallest such workload of the run. With `against` it is the
-    smallest that this other strategy passes there, and `number` is its number.
+    smallest that this other strategy passes there, and `number` is its number; without an oracle
+    the smallest on which the outcomes of the two differ, on each of the backends.
     """
 
     strategy: str
@@ -50,8 +55,10 @@ class Finding(Record, frozen=True):
 class Shrunk(Record, frozen=True):
     """What a finding was shrunk to: the workload, the outcomes on its backends in their order.
 
-    `evidence` is the oracle's word on the first of them, "" for a disagreement. `passes` are the
-    other strategies of the run that the oracle passes on it, on all of these backends.
+    `evidence` is the oracle's word on the first of them, "" for a disagreement of backends, the
+    first value that differs for one of strategies. `passes` are the other strategies of the run
+    that the oracle passes on it, on all of these backends. `caveat` says that there may be a
+    smaller one, or that it did not show this again; it is "" for most.
     """
 
     finding: Finding
@@ -59,6 +66,7 @@ class Shrunk(Record, frozen=True):
     outcomes: tuple[Outcome, ...]
     evidence: str
     passes: tuple[str, ...] = ()
+    caveat: str = ""
 
 
 def found_in(result: Result) -> list[Finding]:
@@ -88,6 +96,7 @@ def shrunk_witness(witness: Witness, shrunk: Mapping[Finding, Shrunk]) -> Witnes
         shrunk=True,
         evidence=less.evidence,
         outcomes=dict(zip(less.finding.backends, less.outcomes, strict=True)),
+        caveat=less.caveat,
     )
 
 
@@ -102,6 +111,7 @@ def shrunk_conformance(one: Conformance, shrunk: Mapping[Finding, Shrunk]) -> Co
         text=less.text,
         shrunk=True,
         differences=tuple(disagreements(here, there, one.unseen)),
+        caveat=less.caveat,
     )
     return msgspec.structs.replace(one, smallest=found)
 
@@ -117,13 +127,16 @@ def files(result: Result, shrunk: Iterable[Shrunk]) -> dict[str, str]:
         (one.finding.strategy, one.finding.oracle, one.text): one.passes for one in shrunk
     }
     for less in shrunk:
-        if less.finding.against:
-            kept[_pair_file(less.finding)] = to_text(
-                _head(result, _pair(less), less.passes), less.text
-            )
+        found = less.finding
+        if found.against and found.oracle:
+            kept[telling_file(found)] = _file(result, _pair(less), less.passes)
+        elif found.against:
+            of = f"{origin(_pair(less))} of seed {result.seed}"
+            what = f"{found.strategy} and {found.against} part: {less.evidence}"
+            kept[parting_file(found)] = f"# {of}: {what}\n{less.text}"
     for witness in result.witnesses:
         passes = told_apart.get((witness.strategy, witness.oracle, witness.text), ())
-        kept[witness_file(witness)] = to_text(_head(result, witness, passes), witness.text)
+        kept[witness_file(witness)] = _file(result, witness, passes)
     for one in result.conformance:
         if one.smallest:
             what = f"{model_for(one.backend)} and {one.backend} disagree on {one.strategy}"
@@ -139,7 +152,7 @@ def outcomes_of(one: Conformance, shrunk: Iterable[Shrunk]) -> dict[str, Outcome
     key = (one.strategy, "", (model_for(one.backend), one.backend))
     for less in shrunk:
         finding = less.finding
-        if (finding.strategy, finding.oracle, finding.backends) == key:
+        if (finding.strategy, finding.oracle, finding.backends) == key and not finding.against:
             return dict(zip(finding.backends, less.outcomes, strict=True))
     return {}
 
@@ -148,8 +161,14 @@ def _json(outcomes: Mapping[str, Outcome]) -> str:
     return msgspec.json.format(msgspec.json.encode(outcomes), indent=2).decode() + "\n"
 
 
-def _pair_file(finding: Finding) -> str:
+def telling_file(finding: Finding) -> str:
+    """Return where a run keeps what one strategy fails and another passes, below its directory."""
     return f"witnesses/{finding.strategy}-{finding.oracle}-not-{finding.against}.workload"
+
+
+def parting_file(finding: Finding) -> str:
+    """Return where a run keeps what two strategies come to other outcomes on."""
+    return f"partings/{finding.strategy}-{finding.against}.workload"
 
 
 def _pair(one: Shrunk) -> Witness:
@@ -162,11 +181,12 @@ def _pair(one: Shrunk) -> Witness:
         text=one.text,
         shrunk=True,
         evidence=one.evidence,
+        caveat=one.caveat,
     )
 
 
-def _head(result: Result, witness: Witness, passes: tuple[str, ...]) -> Head:
-    return Head(
+def _file(result: Result, witness: Witness, passes: tuple[str, ...]) -> str:
+    head = Head(
         strategy=witness.strategy,
         oracle=witness.oracle,
         verdict=Value.FAIL,
@@ -177,6 +197,29 @@ def _head(result: Result, witness: Witness, passes: tuple[str, ...]) -> Head:
         shrunk=witness.shrunk,
         passes=passes,
     )
+    return to_text(head, witness.text, witness.caveat)
+
+
+class Watched:
+    """A runner that counts the guests that are lost while a budget lasts."""
+
+    def __init__(self, runner: Runner, budget: Budget) -> None:
+        self._runner = runner
+        self._budget = budget
+
+    @property
+    def consoles(self) -> Mapping[int, str]:
+        return self._runner.consoles
+
+    @property
+    def culprits(self) -> Mapping[int, str]:
+        return self._runner.culprits
+
+    def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
+        for outcome in self._runner.run(workloads):
+            if not outcome.known and outcome.ending is not Ending.UNPLAYED:
+                self._budget.lose()
+            yield outcome
 
 
 def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
@@ -187,32 +230,38 @@ def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
     known = settings.known()
     oracle = plugins.oracle(finding.oracle) if finding.oracle else None
     workload = codec.from_text(finding.text)
+    budget = Budget()
     with contextlib.ExitStack() as stack:
 
         def opened(strategy: str) -> list[Runner]:
             chain = facts.chain(known[strategy], known)
             return [
-                stack.enter_context(running(plugins.backend(name), chain))
+                Watched(stack.enter_context(running(plugins.backend(name), chain)), budget)
                 for name in finding.backends
             ]
 
         runners = opened(finding.strategy)
+        others = opened(finding.against) if finding.against else []
         if oracle is None:
-            least = smallest(
-                workload, lambda some: _disagree(finding, runners, settings.unseen, some)
+            shows = (
+                _parting(runners, others, workload)
+                if others
+                else _disagreeing(finding, runners, settings.unseen)
             )
-            return Shrunk(finding, codec.to_text(least), _outcomes(runners, least), "")
+            least, caveat = _least(workload, shows, budget)
+            outcomes = _outcomes(runners, least)
+            evidence = _parted(finding, outcomes[0], others[0], least) if others else ""
+            return Shrunk(finding, codec.to_text(least), outcomes, evidence, caveat=caveat)
         jury = Jury(oracle, opened(BASELINE) if compares(oracle) else [])
         reasons = jury.reasons(runners, workload)
-        others = opened(finding.against) if finding.against else []
 
-        def shows(some: Sequence[Workload]) -> list[bool]:
+        def fails(some: Sequence[Workload]) -> list[bool]:
             failed = jury.fail(runners, reasons, some)
             left = [one for one, fails in zip(some, failed, strict=True) if fails]
             passed = iter(jury.passed(others, left))
             return [fails and next(passed) for fails in failed]
 
-        least = smallest(workload, shows)
+        least, caveat = _least(workload, fails, budget)
         passes = tuple(
             one.name
             for one in settings.compared()
@@ -223,7 +272,20 @@ def shrink(finding: Finding, plugins: Plugins, settings: Settings) -> Shrunk:
         outcomes = _outcomes(runners, least)
         base = next(jury.below[0].run([least])) if jury.below else None
     evidence = judge_safely(oracle, least, outcomes[0], base).evidence
-    return Shrunk(finding, codec.to_text(least), outcomes, evidence, passes)
+    return Shrunk(finding, codec.to_text(least), outcomes, evidence, passes, caveat)
+
+
+def _least(workload: Workload, shows: Fails, budget: Budget) -> tuple[Workload, str]:
+    """Shrink; then play what is left once more, alone in a guest that has played nothing else.
+
+    The second is what a reader has to know of it, or "".
+    """
+    least = smallest(workload, shows, budget)
+    said = [f"not shrunk to the end: {budget.cut}"] if budget.cut else []
+    budget.lost = sys.maxsize
+    if list(shows([least])) != [True]:
+        said.append("played once more, it did not show this again")
+    return least, "; ".join(said)
 
 
 def _fits(chain: Sequence[Strategy], finding: Finding, plugins: Plugins) -> bool:
@@ -235,96 +297,47 @@ def _outcomes(runners: Sequence[Runner], workload: Workload) -> tuple[Outcome, .
     return tuple(outcome for runner in runners for outcome in runner.run([workload]))
 
 
-class Reason(NamedTuple):
-    """Why a workload fails, as far as a smaller one has to do so for the same: not for another bug.
+def _parting(runners: Sequence[Runner], others: Sequence[Runner], workload: Workload) -> Fails:
+    """Return what says whether two strategies part in the same field as on a workload.
 
-    `title` is that of a crash, or ""; `kinds` are those of the verdict.
+    On each backend. Any field will do where the workload's outcomes are equal now.
     """
 
-    title: str
-    kinds: frozenset[str]
+    def fields(place: int, some: Sequence[Workload]) -> list[str]:
+        both = zip(runners[place].run(some), others[place].run(some), strict=True)
+        return [_field(one, other) for one, other in both]
 
-    @classmethod
-    def of(cls, outcome: Outcome, verdict: Verdict) -> Reason:
-        title = outcome.title if outcome.ending is Ending.CRASHED else ""
-        return cls(title, frozenset(verdict.kinds))
-
-    def same(self, other: Reason) -> bool:
-        told = not self.kinds or bool(self.kinds & other.kinds)
-        return self.title == other.title and told
-
-
-class Jury(NamedTuple):
-    """An oracle, and the baseline on the same backends if it compares with that."""
-
-    oracle: AnyOracle
-    below: Sequence[Runner]
-
-    def _judged(
-        self, runners: Sequence[Runner], place: int, workloads: Sequence[Workload]
-    ) -> Iterator[tuple[Outcome, Verdict]]:
-        """Judge workloads on the backend in a place."""
-        bases = self.below[place].run(workloads) if self.below else [None] * len(workloads)
-        seen = zip(workloads, runners[place].run(workloads), bases, strict=True)
-        for workload, outcome, base in seen:
-            yield outcome, judge_safely(self.oracle, workload, outcome, base)
-
-    def reasons(self, runners: Sequence[Runner], workload: Workload) -> list[Reason]:
-        """Return by backend why a workload fails that is known to."""
-        judged = (self._judged(runners, place, [workload]) for place in range(len(runners)))
-        return [Reason.of(*next(one)) for one in judged]
-
-    def fail(
-        self, runners: Sequence[Runner], reasons: Sequence[Reason], workloads: Sequence[Workload]
-    ) -> list[bool]:
-        """Say of each workload whether it fails on all backends, for the reasons that it has to.
-
-        The last ones get only what the first ones let through: the model comes first, where there
-        is one, and takes no boot.
-        """
-        return self._hold(
-            runners,
-            workloads,
-            lambda place, outcome, verdict: (
-                verdict.value is Value.FAIL and reasons[place].same(Reason.of(outcome, verdict))
-            ),
-        )
-
-    def passed(self, runners: Sequence[Runner], workloads: Sequence[Workload]) -> list[bool]:
-        """Say of each workload whether it passes on all backends, and could have failed there."""
-        return self._hold(
-            runners,
-            workloads,
-            lambda place, outcome, verdict: (  # noqa: ARG005 - as above
-                verdict.value is Value.PASS and verdict.reached
-            ),
-        )
-
-    def _hold(
-        self,
-        runners: Sequence[Runner],
-        workloads: Sequence[Workload],
-        holds: Callable[[int, Outcome, Verdict], bool],
-    ) -> list[bool]:
-        """Say what holds on all backends; what does not on one is not tried on the next."""
-        left = dict(enumerate(workloads))
-        for place in range(len(runners)):
-            judged = zip(left, self._judged(runners, place, list(left.values())), strict=True)
-            left = {number: workloads[number] for number, one in judged if holds(place, *one)}
-            if not left:
-                break
-        return [number in left for number in range(len(workloads))]
+    reasons = [fields(place, [workload])[0] for place in range(len(runners))]
+    return lambda some: everywhere(
+        some,
+        len(runners),
+        lambda place, left: [
+            bool(field) and field == (reasons[place] or field) for field in fields(place, left)
+        ],
+    )
 
 
-def _disagree(
-    finding: Finding,
-    runners: Sequence[Runner],
-    unseen: Mapping[str, Mapping[str, str]],
-    workloads: Sequence[Workload],
-) -> list[bool]:
+def _field(one: Outcome, other: Outcome) -> str:
+    """Return the first field in which two outcomes differ, without places in it; "" if in none."""
+    if not (one.known and other.known):
+        return ""
+    first = next(differences(one, other), None)
+    return re.sub(r"\[\d+\]", "", first.field) if first else ""
+
+
+def _parted(finding: Finding, outcome: Outcome, others: Runner, workload: Workload) -> str:
+    """Say where a strategy's outcome first differs from that of another one."""
+    (other,) = others.run([workload])
+    first = next(differences(outcome, other), None)
+    return sentence(first, finding.strategy, finding.against) if first else ""
+
+
+def _disagreeing(
+    finding: Finding, runners: Sequence[Runner], unseen: Mapping[str, Mapping[str, str]]
+) -> Fails:
+    """Return what says whether the two backends of a finding disagree on workloads."""
     hidden = [field for name in finding.backends for field in unseen.get(name, {})]
-    pairs = zip(*(runner.run(workloads) for runner in runners), strict=True)
-    return [
+    return lambda some: [
         one.known and other.known and bool(disagreements(one, other, hidden))
-        for one, other in pairs
+        for one, other in zip(*(runner.run(some) for runner in runners), strict=True)
     ]

@@ -3,41 +3,43 @@
 
 The kernel broke: a failure. The rig broke, or a tool is missing: an error. An oracle that leaves
 more of a shard unjudged than a strategy that is taken may have (UNKNOWN_LIMIT): a failure that says
-UNKNOWN, because a skipped item looks like a good one.
+UNKNOWN, because a skipped item looks like a good one. A failure of another bug, which the baseline
+and all fixes have: no failure, but the session says so, and fails if some item refutes it. A
+control is known to be wrong, so whatever fails it is expected; that the oracles which are meant for
+it do, is asked of the session.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from difftest import plugins, session, shards
-from difftest.backends import TakesFaults, played, running
+from difftest.alongside import NOBODY, Alongside
 from difftest.errors import DifftestError
 from difftest.rendering import replay_command
 from difftest.ruling import UNKNOWN_LIMIT
 from difftest.strategy import BASELINE
-from difftest.verdict import Traits, Value, Verdict, compares, judge_safely
+from difftest.verdict import Value, Verdict
 from difftest.workload import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from difftest.alongside import Row, Whose
     from difftest.backends import Backend
-    from difftest.outcome import Outcome
     from difftest.plugins import Plugins
     from difftest.shards import Shard
     from difftest.strategy import Strategy
-    from difftest.verdict import AnyOracle
-    from difftest.workload.workload import Workload
 
 DUE, CAUGHT = "difftest control", "difftest control caught"
 """Properties of an item: oracles that must fail its strategy somewhere, and that did so here."""
+SHARED, TAKEN, MENDED = "difftest other bug", "difftest taken for another", "difftest mended"
+"""What was forgiven here; kinds of failure that were taken for another bug, or that a fix mends."""
 
 
 class Found(NamedTuple):
@@ -80,38 +82,12 @@ class Selection:
         seed = config.getoption("difftest_seed")
         return cls(loaded, tuple(strategies), tuple(backends), left_out, tuple(planned), seed)
 
-    def judges(self, strategy: Strategy, backend: Backend) -> list[AnyOracle]:
-        """Return the oracles that can rule a strategy out, and have something to see here."""
-        return [
-            one
-            for one in self.plugins.oracles.values()
-            if not (traits := Traits.of(one)).informational
-            and not traits.ranks
-            and not set(traits.sees) & set(backend.unseen)
-            and not (traits.pairwise and strategy.name == BASELINE)
-        ]
-
-    def play(self, strategy: Strategy, backend: Backend, shard: Shard) -> list[Outcome]:
-        """Run a shard. Raises what the backend raises, and RigError for missing outcomes."""
-        workloads = drawn(shard, self.seed)
-        chain = self.plugins.chain(strategy)
-        backend.prepare(chain)
-        if shard.faults and isinstance(backend, TakesFaults):
-            backend.prepare_faults(chain)
-        with running(backend, chain) as runner:
-            return played(backend, runner, workloads)
-
-
-@lru_cache(maxsize=8)
-def drawn(shard: Shard, seed: int) -> list[Workload]:
-    """Return the workloads of a shard; items of one shard stand side by side, and share them."""
-    return [codec.from_text(text) for text in shard.draw(seed)]
-
 
 class Campaign(pytest.Collector):
     """All items of a campaign: those that share workloads side by side."""
 
     selection: Selection
+    alongside: Alongside
 
     def collect(self) -> Iterator[ShardItem]:
         chosen = self.selection
@@ -124,21 +100,16 @@ class Campaign(pytest.Collector):
                         item.takes(one, backend, shard)
                         yield item
 
-    @lru_cache(maxsize=8)  # noqa: B019 - there is one campaign in a process
-    def baseline(self, backend: str, shard: Shard) -> list[Outcome]:
-        below = self.selection.plugins.strategy(BASELINE)
-        return self.selection.play(below, self.selection.plugins.backend(backend), shard)
-
 
 class ShardItem(pytest.Item):
-    """One shard of one strategy on one backend: played as it is set up, judged as it is run."""
+    """One shard of one strategy on one backend: played and judged as it is set up."""
 
     parent: Campaign
     strategy: Strategy
     backend: Backend
     shard: Shard
-    outcomes: Sequence[Outcome] = ()
-    below: Sequence[Outcome | None] = ()
+    rows: Sequence[Row] = ()
+    whose: Whose = NOBODY
 
     def takes(self, strategy: Strategy, backend: Backend, shard: Shard) -> None:
         self.strategy, self.backend, self.shard = strategy, backend, shard
@@ -147,30 +118,29 @@ class ShardItem(pytest.Item):
                 self.user_properties.append((DUE, self._control(oracle)))
 
     def setup(self) -> None:
-        chosen = self._selection
-        judges = chosen.judges(self.strategy, self.backend)
+        beside, backend = self.parent.alongside, self.backend.name
         try:
-            self.outcomes = chosen.play(self.strategy, self.backend, self.shard)
-            if any(map(compares, judges)) and BASELINE in chosen.plugins.strategies:
-                self.below = self.parent.baseline(self.backend.name, self.shard)
-            else:
-                self.below = [None] * len(self.outcomes)
+            self.rows = beside.rows(self.strategy.name, backend, self.shard)
+            if any(one.value is Value.FAIL for row in self.rows for one in row.values()):
+                self.whose = beside.whose(self.strategy, self.backend, self.shard)
         except DifftestError as error:
             pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
 
     def runtest(self) -> None:
+        for name, bugs in ((TAKEN, self.whose.bugs), (MENDED, self.whose.mended)):
+            self.user_properties += [(name, f"{self.backend.name}: {bug}") for bug in bugs]
         failed, unknown = self._judged()
-        caught = [one for one in failed if one.oracle in self.strategy.must_fail]
-        for one in caught:
-            self.user_properties.append((CAUGHT, self._control(one.oracle)))
-        wrong = [one for one in failed if one not in caught] + unknown
+        for one in failed:
+            if one.oracle in self.strategy.must_fail:
+                self.user_properties.append((CAUGHT, self._control(one.oracle)))
+        wrong = unknown if self.strategy.must_fail else [*failed, *unknown]
         if wrong:
             pytest.fail("\n\n".join(map(self._told, wrong)), pytrace=False)
-        if caught:
-            pytest.xfail("; ".join(f"{one.oracle}: {one.verdict.evidence}" for one in caught))
+        if failed:
+            pytest.xfail("; ".join(f"{one.oracle}: {one.verdict.evidence}" for one in failed))
 
     def teardown(self) -> None:
-        self.outcomes = self.below = ()
+        self.rows, self.whose = (), NOBODY
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, self.name
@@ -184,14 +154,7 @@ class ShardItem(pytest.Item):
 
     def _judged(self) -> tuple[list[Found], list[Found]]:
         """Return what fails, and which oracles tell too little, each by its first workload."""
-        chosen = self._selection
-        names = [one.name for one in chosen.judges(self.strategy, self.backend)]
-        judges = [chosen.plugins.oracle(name) for name in names]
-        rows = []
-        workloads = drawn(self.shard, chosen.seed)
-        for workload, outcome, below in zip(workloads, self.outcomes, self.below, strict=True):
-            verdicts = [judge_safely(one, workload, outcome, below) for one in judges]
-            rows.append(dict(zip(names, verdicts, strict=True)))
+        rows, names = self.rows, list(self.rows[0])
         # Where one oracle fails, others may have nothing left to see: a kernel that crashed.
         whole = [
             number
@@ -202,7 +165,15 @@ class ShardItem(pytest.Item):
         self.user_properties += [(f"difftest {value}", counts[value]) for value in Value]
         failed, unknown = [], []
         for name in names:
-            fails = [at for at, row in enumerate(rows) if row[name].value is Value.FAIL]
+            forgiven = sorted(self.whose.forgiven.get(name, ()))
+            fails = [
+                at
+                for at, row in enumerate(rows)
+                if row[name].value is Value.FAIL and at not in forgiven
+            ]
+            if forgiven:
+                first = self._found(name, rows, forgiven)
+                self.user_properties.append((SHARED, self._another(first)))
             if fails:
                 failed.append(self._found(name, rows, fails))
             silent = [at for at in whole if rows[at][name].value is Value.UNKNOWN]
@@ -210,18 +181,24 @@ class ShardItem(pytest.Item):
                 unknown.append(self._found(name, rows, silent))
         return failed, unknown
 
-    def _found(self, oracle: str, rows: Sequence[dict[str, Verdict]], where: list[int]) -> Found:
+    def _found(self, oracle: str, rows: Sequence[Row], where: list[int]) -> Found:
         first = where[0]
-        text = codec.to_text(drawn(self.shard, self._selection.seed)[first])
+        text = codec.to_text(shards.drawn(self.shard, self._selection.seed)[first])
         number = self.shard.first + first
         return Found(oracle, rows[first][oracle], number, text, len(where))
+
+    def _another(self, found: Found) -> str:
+        return (
+            f"{self.backend.name}: {found.oracle}, on workload {found.number} of seed "
+            f"{self._selection.seed}: {found.verdict.evidence}"
+        )
 
     def _told(self, found: Found) -> str:
         """Say what an oracle found; the end is a command for a shell, the workload in it."""
         command = replay_command("-", self.strategy.name, [self.backend.name])
         return (
             f"{found.oracle}: {found.verdict.value.upper()} on {found.times} of "
-            f"{len(self.outcomes)} workloads, the first is {found.number} "
+            f"{len(self.rows)} workloads, the first is {found.number} "
             f"of seed {self._selection.seed}: {found.verdict.evidence}\n"
             + "\n".join(command)
             + f" <<'END'\n{found.text}END"
@@ -233,38 +210,63 @@ class Controls:
 
     def __init__(self, left_out: dict[str, str]) -> None:
         self._left_out = left_out
-        self._due: dict[str, None] = {}
-        self._caught: set[Any] = set()
+        self._due: dict[str, str | None] = {}
+        self._caught: set[str] = set()
+        self._shared: dict[str, list[str]] = {}
+        self._taken: set[str] = set()
+        self._mended: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        told: dict[str, Callable[[str], object]] = {
+            DUE: self._due.setdefault,
+            CAUGHT: self._caught.add,
+            TAKEN: self._taken.add,
+            MENDED: self._mended.add,
+        }
         for name, value in report.user_properties if report.when == "call" else ():
-            if name == DUE:
-                self._due[str(value)] = None
-            elif name == CAUGHT:
-                self._caught.add(value)
+            if name == SHARED:
+                self._shared.setdefault(str(value), []).append(report.nodeid)
+            elif name in told:
+                told[name](str(value))
 
-    def missed(self) -> Iterable[str]:
-        return [one for one in self._due if one not in self._caught]
+    def void(self) -> Sequence[str]:
+        """Say why what passed proves nothing."""
+        return [
+            *(
+                f"{one} must fail, and passed on every workload"
+                for one in self._due
+                if one not in self._caught
+            ),
+            *(
+                f"{one} was taken for another bug, which all have, and there are workloads on "
+                "which a fix mends it"
+                for one in sorted(self._taken & self._mended)
+            ),
+        ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.missed() and session.exitstatus == pytest.ExitCode.OK:
+        if self.void() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        missed = self.missed()
-        if missed or self._left_out:
+        void = self.void()
+        if void or self._shared or self._left_out:
             terminalreporter.section("difftest")
         for name, reason in self._left_out.items():
             terminalreporter.line(f"{name} is left out: {reason}")
-        for one in missed:
-            terminalreporter.line(f"VOID: {one} must fail, and passed on every workload", red=True)
+        for one, items in self._shared.items():
+            terminalreporter.line(f"another bug, which {BASELINE} and every fix have, {one}")
+            terminalreporter.line(f"  (not counted for {', '.join(sorted(items))})")
+        for one in void:
+            terminalreporter.line(f"VOID: {one}", red=True)
 
 
 def add(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the items of the campaign that a session's options ask for."""
     collector: Campaign = Campaign.from_parent(session, name="difftest", nodeid="difftest")
-    collector.selection = _selection(session.config)
+    chosen = collector.selection = _selection(session.config)
+    collector.alongside = Alongside(chosen.plugins, chosen.seed)
     report = session.ihook.pytest_make_collect_report(collector=collector)
     session.ihook.pytest_collectreport(report=report)
     items.extend(report.result or ())

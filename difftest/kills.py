@@ -111,10 +111,10 @@ def check_reasons(strategies: Iterable[Strategy]) -> None:
     """Raise PluginError for a reason that is about no mutant of its strategy."""
     for strategy in strategies:
         for one in strategy.equivalents:
-            text = _files(strategy).get(one.patch)
+            text = strategy.files().get(one.patch)
             where = f"strategy {strategy.name}: mutants.toml: the reason for {one.mutant}"
             if text is None:
-                files = ", ".join(_files(strategy))
+                files = ", ".join(strategy.files())
                 raise PluginError(f"{where} is about {one.patch}; the patches are {files}")
             made = {edit.name: edit.line for edit in edits(text, one.patch)}
             if one.mutant not in made:
@@ -126,13 +126,6 @@ def check_reasons(strategies: Iterable[Strategy]) -> None:
                     f"{where} of {one.patch} is about the line `{one.line}`; "
                     f"that edit is made to `{made[one.mutant]}`"
                 )
-
-
-def _files(strategy: Strategy) -> dict[str, str]:
-    """Return the texts of a strategy's patches by the names of their files."""
-    files = {} if strategy.model_patch is None else {"model.patch": strategy.model_patch}
-    files |= {f"model-{one}.patch": text for one, text in strategy.series_model_patches.items()}
-    return files | {f"kernel-{one}.patch": text for one, text in strategy.kernel_patches.items()}
 
 
 def stale(mutants: Iterable[MutantResult]) -> list[str]:

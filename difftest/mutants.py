@@ -91,8 +91,7 @@ def patch_of(strategy: Strategy, backend: str) -> tuple[str, str]:
     """
     if is_model(backend):
         series = name_in(backend) or DEFAULT
-        file = f"model-{series}" if series in strategy.series_model_patches else "model"
-        return f"{file}.patch", strategy.model_patch_for(series) or ""
+        return strategy.model_file_for(series), strategy.model_patch_for(series) or ""
     if series := patches_for(backend):
         return f"kernel-{series}.patch", strategy.kernel_patches.get(series, "")
     raise UsageError(

@@ -3,23 +3,31 @@
 
 The smallest workload on which a strategy fails is mostly one that the others pass: then nothing
 smaller could tell them apart. Where another one fails on it as well, and passes on some other
-workload on which the first one fails, that one is a finding of its own.
+workload on which the first one fails, that one is a finding of its own. Two that no oracle tells
+apart at all may still come to other outcomes: then the smallest workload on which they do is one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
+from difftest import likeness
+from difftest.findings import Finding, parting_file, telling_file
+from difftest.rendering import witness_file
+from difftest.result import Likeness, Pair, Telling
 from difftest.verdict import Value
 from difftest.workload import codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from difftest.findings import Finding, Shrunk
+    from difftest.findings import Shrunk
+    from difftest.likeness import Compared, Marks
+    from difftest.result import Witness
     from difftest.store import Store
     from difftest.tally import Tally
 
@@ -53,6 +61,7 @@ class Apart(NamedTuple):
 
     oracles: Sequence[str]
     judged: Mapping[str, _Judged]
+    marks: Mapping[str, Marks]
     texts: Mapping[int, str]
 
     @classmethod
@@ -60,8 +69,12 @@ class Apart(NamedTuple):
         texts = store.workloads()
         count = max(texts, default=-1) + 1
         names = [one.name for one in store.settings.compared()] if store.settings.oracles else []
-        judged = {name: _Judged.of(store.tallies(name), count) for name in names}
-        return cls(store.settings.oracles, judged, texts)
+        judged, marks = {}, {}
+        for name in names:
+            tallies = list(store.tallies(name))
+            judged[name] = _Judged.of(tallies, count)
+            marks[name] = likeness.marks(tallies, count)
+        return cls(store.settings.oracles, judged, marks, texts)
 
     def left(self, shrunk: Sequence[Shrunk]) -> list[Finding]:
         """Return what tells a strategy from one that passes none of what is shrunk.
@@ -90,6 +103,88 @@ class Apart(NamedTuple):
             return None
         least = min(differ, key=lambda number: (*codec.size(self.texts[number]), number))
         return replace(finding, text=self.texts[least], against=other, number=least)
+
+    def unlike(self, shrunk: Iterable[Shrunk]) -> list[Finding]:
+        """Return the workloads on which two come to other outcomes that nothing tells apart yet."""
+        told = {
+            frozenset((one.finding.strategy, other))
+            for one in shrunk
+            for other in (*one.passes, one.finding.against)
+        }
+        pairs = (pair for pair in combinations(self.marks, 2) if frozenset(pair) not in told)
+        return [found for pair in pairs if (found := self._parting(*pair))]
+
+    def _parting(self, one: str, other: str) -> Finding | None:
+        """Return the smallest workload whose outcomes differ, best on all backends that tell."""
+        where: defaultdict[int, list[str]] = defaultdict(list)
+        for backend, found in likeness.compared(self.marks[one], self.marks[other]).items():
+            for number in found.differ:
+                where[number].append(backend)
+        if not where:
+            return None
+        most = max(map(len, where.values()))
+        everywhere = (number for number, backends in where.items() if len(backends) == most)
+        least = min(everywhere, key=lambda number: (*codec.size(self.texts[number]), number))
+        return Finding(one, "", tuple(where[least]), self.texts[least], other, least)
+
+
+def pairs_of(
+    names: Iterable[str],
+    witnesses: Sequence[Witness],
+    shrunk: Iterable[Shrunk],
+    marks: Mapping[str, Marks],
+    independent: int,
+) -> tuple[Pair, ...]:
+    """Return each two of the strategies, with what tells them apart of what was shrunk so far.
+
+    The first `independent` workloads are those that were drawn independently.
+    """
+    drawn = {name: likeness.first(its, independent) for name, its in marks.items()}
+    own = {(one.strategy, one.oracle, one.text): one for one in witnesses if one.shrunk}
+    told: defaultdict[frozenset[str], list[Telling]] = defaultdict(list)
+    for one in shrunk:
+        found = one.finding
+        for other in dict.fromkeys((*one.passes, *filter(None, [found.against]))):
+            telling = Telling(
+                fails=found.strategy if found.oracle else "",
+                oracle=found.oracle,
+                backends=found.backends,
+                number=found.number,
+                text=one.text,
+                evidence=one.evidence,
+                file=telling_file(found) if found.oracle else parting_file(found),
+                caveat=one.caveat,
+            )
+            if not found.against:
+                witness = own.get((found.strategy, found.oracle, one.text))
+                if witness is None:
+                    continue
+                telling = replace(telling, number=witness.number, file=witness_file(witness))
+            told[frozenset((found.strategy, other))].append(telling)
+    return tuple(
+        Pair(
+            one,
+            other,
+            tuple(sorted(told[frozenset((one, other))], key=_order)),
+            _likeness(
+                likeness.compared(marks[one], marks[other]),
+                likeness.compared(drawn[one], drawn[other]),
+            ),
+        )
+        for one, other in combinations(names, 2)
+    )
+
+
+def _likeness(whole: Mapping[str, Compared], drawn: Mapping[str, Compared]) -> tuple[Likeness, ...]:
+    return tuple(
+        Likeness(backend, found.compared, len(found.differ), drawn[backend].compared)
+        for backend, found in whole.items()
+    )
+
+
+def _order(telling: Telling) -> tuple[tuple[int, int], str]:
+    """The smallest first; of equal ones by name, as they are shrunk in no order."""
+    return codec.size(telling.text), telling.file
 
 
 def _same(one: Finding, other: Finding) -> bool:

@@ -210,7 +210,8 @@ def steps(text: str) -> list[str]:
 
 def origin(found: Witness | Disagreement) -> str:
     """Return which workload of the run a text is or comes from."""
-    return f"{'what is left of ' if found.shrunk else ''}workload {found.number}"
+    caveat = f" ({found.caveat})" if found.caveat else ""
+    return f"{'what is left of ' if found.shrunk else ''}workload {found.number}{caveat}"
 
 
 def witness_file(witness: Witness) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
@@ -11,7 +12,7 @@ from difftest import facts
 from difftest.backends import running
 from difftest.conformance import disagreements
 from difftest.strategy import BASELINE
-from difftest.timeline import GOES_ON, Event, timeline
+from difftest.timeline import Event, threads, timeline
 from difftest.verdict import Traits, Value, Verdict, compares, judge_safely
 from difftest.workload.codec import SETUP, to_text
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from difftest.outcome import Outcome
     from difftest.plugins import Plugins
     from difftest.strategy import Strategy
+    from difftest.timeline import Row
     from difftest.verdict import AnyOracle
     from difftest.workload.workload import Workload
 
-_WIDTH = 46
-"""Of the column of operations: as wide as the widest operation in a window."""
+_MARGIN = " " * 8
 
 
 class Replay(NamedTuple):
@@ -79,32 +80,52 @@ def baseline_of(
 
 
 def told(workload: Workload, outcome: Outcome) -> Iterator[str]:
-    """Tell an outcome step by step, windows marked, with the blocks in use after each step."""
+    """Tell an outcome step by step: a column for each thread, then blocks and pages after it.
+
+    A thread whose copy is stopped has an open window, and holds no lock meanwhile.
+    """
     for line in to_text(workload).splitlines():
         if line.split()[0] in SETUP:
-            yield f"        {line}"
-    for row in timeline(workload, outcome):
-        used = f"{row.after}/{workload.blocks} blocks in use"
-        match row.event:
-            case Event.STOP:
-                if row.text != GOES_ON:
-                    yield _row(row.at.rpartition(".")[0], row.text, row.result)
-                yield _row(row.at, "| window", used)
-            case Event.STEP:
-                bar = "|   " if "." in row.at else "| " if row.text == GOES_ON else ""
-                yield _row(row.at, f"{bar}{row.text}", f"= {row.result:<8}  {used}")
-            case Event.END:
-                yield f"        {row.text}: {row.result}"
-            case _:
-                yield f"        *** {row.result}"
+            yield f"{_MARGIN}{line}"
+    rows = timeline(workload, outcome)
+    names = threads(rows)
+    cells = [
+        [row.at, *(_cell(row, name) for name in names), *_used(row, workload.blocks)]
+        for row in rows
+        if row.at
+    ]
+    if cells:
+        headers = ("step", *names, "blocks in use", "pages of files")
+        table = tabulate(cells, headers, "presto", disable_numparse=True)
+        yield from (f"{_MARGIN}{line}".rstrip() for line in table.splitlines())
+    last = rows[-1]
+    yield f"{_MARGIN}{f'{last.text}:' if last.event is Event.END else '***'} {last.result}"
 
 
-def _row(at: str, text: str, result: str) -> str:
-    return f"{at:>6}  {text:<{_WIDTH}} {result}"
+def _cell(row: Row, thread: str) -> str:
+    """Return what a thread does in a row."""
+    if thread != row.thread:
+        return "(in its window)" if thread in row.stopped else ""
+    match row.event:
+        case Event.STOP:
+            return f"{row.text}\n{row.result}"
+        case Event.STEP:
+            return f"{row.text} = {row.result}"
+        case _:
+            return f"{row.text} ***"
+
+
+def _used(row: Row, blocks: int) -> tuple[str, str]:
+    used = "?" if row.after is None else f"{row.after}/{blocks}" if blocks else f"{row.after}"
+    return used, "" if row.due is None else f"{row.due} LEAK" if row.leaks else str(row.due)
 
 
 def render(workload: Workload, replays: Sequence[Replay]) -> str:
-    """Return the replays of one workload as text, and where those of one strategy part."""
+    """Return the replays of one workload as text, and where two of them part.
+
+    Those of one strategy, and those on one backend if there are two strategies, of which neither
+    crashed alone.
+    """
     lines: list[str] = []
     for one in replays:
         lines += [f"{one.strategy} on {one.backend}:", *told(workload, one.outcome)]
@@ -119,23 +140,28 @@ def render(workload: Workload, replays: Sequence[Replay]) -> str:
         if passed:
             lines.append(f"        PASS: {', '.join(passed)}")
         lines.append("")
-    for number, one in enumerate(replays):
-        for other in replays[number + 1 :]:
-            if one.strategy == other.strategy:
-                lines += _beside(one, other)
+    two = len({one.strategy for one in replays}) == 2  # noqa: PLR2004 - a pair
+    for one, other in combinations(replays, 2):
+        if one.strategy == other.strategy:
+            lines += _beside(one, other, one.strategy, (one.backend, other.backend))
+        elif two and one.backend == other.backend and one.outcome.ending is other.outcome.ending:
+            lines += _beside(one, other, one.backend, (one.strategy, other.strategy))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _beside(one: Replay, other: Replay) -> Iterator[str]:
-    """Say where two replays of one strategy part: each value that differs, the first first."""
+def _beside(one: Replay, other: Replay, both: str, names: tuple[str, str]) -> Iterator[str]:
+    """Say where two replays part: each value that differs, the first first.
+
+    `both` is what they have in common, `names` what each is called.
+    """
     unseen = {**one.unseen, **other.unseen}
     found = disagreements(one.outcome, other.outcome, unseen)
-    both = f"{one.strategy}: {one.backend} and {other.backend}"
+    said = f"{both}: {' and '.join(names)}"
     if not found:
         but = "".join(f" but {field}: {reason}" for field, reason in unseen.items())
-        yield f"{both} agree in every field{but}"
+        yield f"{said} agree in every field{but}"
         return
-    yield f"{both} part:"
+    yield f"{said} part:"
     rows = [(each.where, each.one, each.other) for each in found]
-    table = tabulate(rows, ("", one.backend, other.backend), disable_numparse=True)
+    table = tabulate(rows, ("", *names), disable_numparse=True)
     yield from (f"        {line}".rstrip() for line in table.splitlines())

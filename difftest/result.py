@@ -143,7 +143,8 @@ class Witness(Full, frozen=True):
     is "". `outcomes` has by backend what was seen of the text, if it is shrunk; `said` the line in
     which the kernel complained of the workload `number`, if it did. `deciding` has the
     lines of the model patch and of a kernel's; it is empty where no one change by itself makes it
-    fail, or where that was not tried.
+    fail, or where that was not tried. `caveat` says that there may be a smaller one, or that it
+    did not fail when it was played once more; it is "" for most.
     """
 
     strategy: str
@@ -157,6 +158,51 @@ class Witness(Full, frozen=True):
     outcomes: dict[str, Outcome] = msgspec.field(default_factory=dict)
     said: dict[str, str] = msgspec.field(default_factory=dict)
     deciding: tuple[Deciding, ...] = ()
+    caveat: str = ""
+
+
+class Telling(Full, frozen=True):
+    """A workload that tells two strategies apart, as small as it can be.
+
+    `fails` is the one that fails `oracle` on it; the other passes it on all of `backends`, and
+    could have failed there. Both are "" where no oracle tells them apart, and only their outcomes
+    differ: then `evidence` has the first value that does. `number`, `text` and `caveat` as of a
+    witness; `file` is where the run keeps it, below its directory.
+    """
+
+    fails: str
+    oracle: str
+    backends: tuple[str, ...]
+    number: int
+    text: str
+    evidence: str
+    file: str
+    caveat: str = ""
+
+
+class Likeness(Full, frozen=True):
+    """Of `compared` workloads with a known outcome of both strategies `differ` came to another.
+
+    `bounding` of those compared were drawn independently.
+    """
+
+    backend: str
+    compared: int
+    differ: int
+    bounding: int
+
+
+class Pair(Full, frozen=True):
+    """Two strategies of the run, what tells them apart, the smallest first, and how alike they are.
+
+    `told` is empty for two that differ in nothing that was seen; `likeness` has the backends that
+    both were run on.
+    """
+
+    one: str
+    other: str
+    told: tuple[Telling, ...]
+    likeness: tuple[Likeness, ...]
 
 
 class OtherBug(Full, frozen=True):
@@ -204,14 +250,15 @@ class Control(Full, frozen=True):
 class Disagreement(Full, frozen=True):
     """The smallest workload of the run whose outcomes differ.
 
-    `number`, `text` and `shrunk` as of a witness; `differences` has every value that differs, in
-    the order of the fields, the trace first: the model's is `one`.
+    `number`, `text`, `shrunk` and `caveat` as of a witness; `differences` has every value that
+    differs, in the order of the fields, the trace first: the model's is `one`.
     """
 
     number: int
     text: str
     shrunk: bool
     differences: tuple[Difference, ...]
+    caveat: str = ""
 
 
 class Conformance(Full, frozen=True):
@@ -382,6 +429,8 @@ class Result(Full, frozen=True, kw_only=True):
     kinds: tuple[Kind, ...]
     other_bugs: tuple[OtherBug, ...]
     witnesses: tuple[Witness, ...]
+    pairs: tuple[Pair, ...]
+    """Each two strategies, in their order; none in a run without oracles."""
     controls: tuple[Control, ...]
     conformance: tuple[Conformance, ...]
     reached: tuple[Reached, ...]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The sandbox: builds and guests see system directories, what they are given, and no network.
 
-A kernel under User-mode Linux is a process of this user: whatever a patch says, it can do. Where
-bubblewrap is missing it does so outside, and all that tells of a run says so.
+A kernel under User-mode Linux is a process of this user: whatever a patch says, it can do. One in
+QEMU has to find a way out of that first. Where bubblewrap is missing they run outside, and all that
+tells of a run says so.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ def wrapped(
     readable: Sequence[Path],
     writable: Sequence[Path] = (),
     where: Path = Path("/"),
+    devices: Sequence[Path] = (),
 ) -> tuple[str | Path, ...]:
     """Return the command that runs `command` inside, or as it is where there is no sandbox.
 
     `readable` are the files and directories that it sees besides the system's, at their places;
-    `writable`, which may lie in them, those that it may change. `where` is the directory that it
-    starts in. Open files are handed on. It is killed when we end, however we do.
+    `writable`, which may lie in them, those that it may change; `devices` are those that it has
+    besides /dev/null and the like. `where` is the directory that it starts in. Open files are
+    handed on. It is killed when we end, however we do.
     """
     if missing():
         return tuple(command)
@@ -53,6 +56,7 @@ def wrapped(
         *_base(),
         *(word for path in readable for word in ("--ro-bind", path, path)),
         *(word for path in writable for word in ("--bind", path, path)),
+        *(word for path in devices for word in ("--dev-bind", path, path)),
         *("--chdir", where),
         *command,
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from difftest.guided import Models
     from difftest.settings import Settings
+    from difftest.workload.workload import Workload
 
 
 class Shard(NamedTuple):
@@ -37,8 +39,16 @@ class Shard(NamedTuple):
             assert models is not None  # noqa: S101 - who plans guided shards knows what to play
             found = search(models(), seed, self.number, faults=self.faults)
             return [codec.to_text(one) for one in islice(found, self.length)]
-        kind = faulty if self.faults else generate
-        return [codec.to_text(one) for one in kind.shard(seed, self.number, self.length)]
+        return list(_drawn(self, seed))
+
+
+@lru_cache(maxsize=16)
+def drawn(shard: Shard, seed: int) -> list[Workload]:
+    """Return the workloads of a shard, no guided one. They are kept, for who plays them often.
+
+    16 shards are those of a campaign of 2000 workloads, twice.
+    """
+    return [codec.from_text(text) for text in shard.draw(seed)]
 
 
 def plan(workloads: int, faults: int, guided: int = 0) -> list[Shard]:
@@ -64,3 +74,9 @@ def planned(settings: Settings) -> list[Shard]:
 def _shards(first: int, count: int, *, faults: bool, guided: bool = False) -> Iterator[Shard]:
     for number, begin in enumerate(range(0, count, generate.SHARD)):
         yield Shard(first + begin, min(generate.SHARD, count - begin), number, faults, guided)
+
+
+@lru_cache(maxsize=16)  # to draw one takes longer than to play it
+def _drawn(shard: Shard, seed: int) -> tuple[str, ...]:
+    kind = faulty if shard.faults else generate
+    return tuple(codec.to_text(one) for one in kind.shard(seed, shard.number, shard.length))

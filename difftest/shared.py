@@ -79,6 +79,13 @@ class Seen:
         )
 
 
+class Bug(NamedTuple):
+    """A failure of the baseline: the oracle's place, and the crash's title or ""."""
+
+    column: int
+    title: str
+
+
 class Shared(NamedTuple):
     """A bug that all have: the oracle's place, the crash's title or "", the baseline's failures.
 
@@ -94,34 +101,52 @@ class Shared(NamedTuple):
 def shared(seen: Mapping[str, Seen], baseline: str) -> list[Shared]:
     """Return what is shared on one backend; `seen` has all strategies that were run there."""
     below = seen.get(baseline)
-    fixes = {name: one for name, one in seen.items() if name != baseline and one.numbers}
+    fixes = _fixes(seen, baseline)
     if below is None or not fixes:
         return []
     bugs = _bugs(below)
-    common = {bug for bug, numbers in bugs.items() if _is_common(bug, numbers, fixes)}
+    common = suspects(seen, baseline)
     if not any(
-        _passes_all(fix, column, numbers)
-        for (column, title), numbers in bugs.items()
-        if (column, title) not in common
+        _passes_all(fix, bug.column, numbers)
+        for bug, numbers in bugs.items()
+        if bug not in common
         for fix in fixes.values()
     ):
         return []
-    return [
-        Shared(column, title, tuple(bugs[column, title]), _forgiven(column, title, below, seen))
-        for column, title in sorted(common)
-    ]
+    return [Shared(*bug, tuple(bugs[bug]), _forgiven(*bug, below, seen)) for bug in sorted(common)]
 
 
-def _bugs(below: Seen) -> dict[tuple[int, str], list[int]]:
+def suspects(seen: Mapping[str, Seen], baseline: str) -> set[Bug]:
+    """Return the baseline's failures that all fixes have, which were seen so far."""
+    fixes = _fixes(seen, baseline)
+    bugs = _bugs(seen[baseline])
+    return {bug for bug, numbers in bugs.items() if _is_common(bug, numbers, fixes)}
+
+
+def mended(seen: Mapping[str, Seen], baseline: str) -> dict[Bug, str]:
+    """Return the baseline's failures that are no shared ones, with a fix that passes there."""
+    return {
+        bug: name
+        for bug, numbers in _bugs(seen[baseline]).items()
+        for name, fix in _fixes(seen, baseline).items()
+        if any(fix.passes(bug.column, number) for number in numbers)
+    }
+
+
+def _fixes(seen: Mapping[str, Seen], baseline: str) -> dict[str, Seen]:
+    return {name: one for name, one in seen.items() if name != baseline and one.numbers}
+
+
+def _bugs(below: Seen) -> dict[Bug, list[int]]:
     """Return the baseline's failures by oracle and title."""
-    bugs: dict[tuple[int, str], list[int]] = {}
+    bugs: dict[Bug, list[int]] = {}
     for column, failures in sorted(below.fails.items()):
         for number, failure in sorted(failures.items()):
-            bugs.setdefault((column, failure.title), []).append(number)
+            bugs.setdefault(Bug(column, failure.title), []).append(number)
     return bugs
 
 
-def _is_common(bug: tuple[int, str], numbers: Sequence[int], fixes: Mapping[str, Seen]) -> bool:
+def _is_common(bug: Bug, numbers: Sequence[int], fixes: Mapping[str, Seen]) -> bool:
     column, title = bug
     for fix in fixes.values():
         if any(fix.passes(column, number) for number in numbers):

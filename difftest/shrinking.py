@@ -10,6 +10,7 @@ many tries.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations, islice
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -28,12 +29,38 @@ TRIES = 2000
 """Workloads that are tried at most: no clock, so that the result depends on nothing else. Five
 times what any of 200 drawn workloads that fail took."""
 
+MOST_LOST = 12
+"""Guests that may hang or vanish: each takes ten seconds, so this is two minutes, where all that
+else is tried takes less than one. No clock either, for the same reason."""
+
 _FIRST_BATCH, _LAST_BATCH = 8, 128
 """Tried at a time. Where one in eight still fails, more would be in vain; where hardly any does,
 they share one boot."""
 
 _PLAIN = "R"
 """The letter of a source that stops nothing."""
+
+
+class SpentError(Exception):
+    """More was lost than a budget allows: what was tried says nothing."""
+
+
+@dataclass
+class Budget:
+    """What shrinking may take: workloads that are tried, and guests that are lost over them.
+
+    `cut` says why it ended before there was nothing more to take away; "" if it did not.
+    """
+
+    tries: int = TRIES
+    lost: int = MOST_LOST
+    cut: str = ""
+
+    def lose(self) -> None:
+        """Count a guest that was lost. Raises SpentError if that was the last."""
+        self.lost -= 1
+        if not self.lost:
+            raise SpentError
 
 
 class _Line(NamedTuple):
@@ -52,18 +79,27 @@ class _Line(NamedTuple):
 _Lines: TypeAlias = "Sequence[_Line]"
 
 
-def smallest(workload: Workload, fails: Fails, tries: int = TRIES) -> Workload:
+def smallest(workload: Workload, fails: Fails, budget: Budget | None = None) -> Workload:
     """Return a workload that fails, from which nothing can be taken without it failing no more.
 
-    `workload` itself is known to fail. The same arguments give the same result; after `tries`
-    workloads it is the smallest that was found so far.
+    `workload` itself is known to fail. The same arguments give the same result; where the budget
+    is spent it is the smallest that was found so far. `fails` may raise SpentError.
     """
+    budget = budget or Budget()
     passed: set[Workload] = set()
     batch = _FIRST_BATCH
     smaller = _smaller(workload, passed)
-    while tries > 0 and (some := list(islice(smaller, min(batch, tries)))):
-        tries -= len(some)
-        failed = [one for one, fail in zip(some, fails(some), strict=True) if fail]
+    while some := list(islice(smaller, batch)):
+        some = some[: budget.tries]
+        budget.tries -= len(some)
+        if not some:
+            budget.cut = "no more workloads are tried"
+            break
+        try:
+            failed = [one for one, fail in zip(some, fails(some), strict=True) if fail]
+        except SpentError:
+            budget.cut = "too many guests hung or were lost"
+            break
         passed.update(set(some).difference(failed))
         if failed:
             workload = failed[0]

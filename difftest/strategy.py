@@ -8,13 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from difftest.equivalent import equivalents
+from difftest.equivalent import reasons
 from difftest.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from difftest.equivalent import Equivalent
+    from difftest.unreached import Unreached
 
 #: The code before any fix; every strategy is compared with it.
 BASELINE = "unpatched"
@@ -34,7 +35,8 @@ class Strategy:
     workloads with faults: without any nobody can tell. `history` says
     in a sentence what became of it. `does_not_apply` has, by series, the reason why it makes no
     sense there and has no patch, for kernels and model. `equivalents` are the mutants
-    (difftest/mutants.py) that do what it does, each with the reason.
+    (difftest/mutants.py) that do what it does, each with the reason; `unreached` are lines that its
+    patches add and no workload can execute.
     """
 
     name: str
@@ -52,10 +54,21 @@ class Strategy:
     series_model_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     kernel_patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     equivalents: tuple[Equivalent, ...] = ()
+    unreached: tuple[Unreached, ...] = ()
 
     def model_patch_for(self, series: str) -> str | None:
         """Return the patch for the model of a series."""
         return self.series_model_patches.get(series, self.model_patch)
+
+    def model_file_for(self, series: str) -> str:
+        """Return the name of the file that the patch for the model of a series is in."""
+        return f"model-{series}.patch" if series in self.series_model_patches else "model.patch"
+
+    def files(self) -> dict[str, str]:
+        """Return the texts of all patches by the names of their files."""
+        files = {} if self.model_patch is None else {"model.patch": self.model_patch}
+        files |= {f"model-{one}.patch": text for one, text in self.series_model_patches.items()}
+        return files | {f"kernel-{one}.patch": text for one, text in self.kernel_patches.items()}
 
 
 def from_folder(
@@ -98,6 +111,7 @@ def from_folder(
             f"strategy {folder.name} has a patch for {both[0]}, and says that it does not apply "
             f"there: {does_not_apply[both[0]]}; take out one of them"
         )
+    known = reasons(folder)
     return Strategy(
         name=folder.name,
         claim=claim,
@@ -113,5 +127,6 @@ def from_folder(
         model_patch=model.read_text(encoding="utf-8") if model.exists() else None,
         series_model_patches=MappingProxyType(models),
         kernel_patches=MappingProxyType(kernel),
-        equivalents=equivalents(folder),
+        equivalents=known.equivalent,
+        unreached=known.unreached,
     )

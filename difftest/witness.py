@@ -75,8 +75,8 @@ class Head(Record, frozen=True, forbid_unknown_fields=True):
         return Value.PASS if strategy in self.passes else self.verdict
 
 
-def to_text(head: Head, workload: str) -> str:
-    """Return the file: the head, then the workload's text form."""
+def to_text(head: Head, workload: str, comment: str = "") -> str:
+    """Return the file: the head, a comment if there is one, then the workload's text form."""
     fields = [
         ("strategy", head.strategy),
         ("oracle", head.oracle),
@@ -90,6 +90,8 @@ def to_text(head: Head, workload: str) -> str:
         ("replay", _REPLAY),
     ]
     lines = [f"# difftest witness {VERSION}", *(f"# {name}: {value}" for name, value in fields)]
+    if comment:
+        lines += ["#", f"# {comment}"]
     return "\n".join(lines) + f"\n{workload}"
 
 

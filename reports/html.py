@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from difftest import digest, reached, rendering
+from difftest import digest, matrix, reached, rendering
 from difftest.characters import printable
 from difftest.facts import is_model
 from difftest.kernels.series import patches_for
@@ -90,6 +91,7 @@ class Section(NamedTuple):
     others: list[str]
 
 
+@cache
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -99,7 +101,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"reached": reached, "rendering": rendering}
+    made.globals |= {"matrix": matrix, "reached": reached, "rendering": rendering}
     made.filters |= {"breaking": _breaking, "diff": _diff, "mark": _mark, "told": _told}
     return made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from difftest import kills, reached
+from difftest import kills, matrix, reached
 from difftest.gfm import fence, plain, table
 from difftest.rendering import (
     LEGEND,
@@ -51,6 +51,7 @@ class MarkdownReport:
             lines += ["## Ruled out", ""]
         for strategy in out:
             lines += _ruled_out(result, strategy, run)
+        lines += _apart(result, run)
         besides = remarks(result)
         if besides:
             lines += ["## Besides", "", *(f"- {plain(one)}" for one in besides), ""]
@@ -91,6 +92,17 @@ def _backend(result: Result, backend: str) -> Iterator[str]:
     yield from (f"- ? {plain(cause)}" for cause in found)
     if found:
         yield ""
+
+
+def _apart(result: Result, run: str) -> Iterator[str]:
+    if not result.pairs:
+        return
+    yield from ("## What tells them apart", "", plain(matrix.LEGEND), "")
+    yield from table(["", *(one.name for one in result.strategies)], matrix.cells(result))
+    if rows := matrix.rows(result, run):
+        yield from table(matrix.HEADERS, rows)
+    if said := matrix.alike(result):
+        yield from (*(f"- {plain(one)}" for one in said), "")
 
 
 def _operations(result: Result) -> Iterator[str]:

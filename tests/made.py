@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
+from difftest.assemble import result_of
 from difftest.outcome import Ending, Outcome, Step
 from difftest.settings import Settings, settings_of
 from difftest.strategy import BASELINE, Strategy
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from difftest.findings import Shrunk
-    from difftest.result import Attack, Deciding, MutantResult
+    from difftest.result import Attack, Deciding, MutantResult, Result
 
 ORACLES = ("no_kernel_bug", "block_accounting", "page_leak", "content", "contract")
 BACKENDS = ("model", "uml:6.1")
@@ -38,6 +40,7 @@ CRASHED = Outcome(Ending.CRASHED, (), title=BUG)
 HUNG = Outcome(Ending.HUNG, (), title="no sign of life for 10 s")
 
 
+@cache
 def finished(used: int = 1) -> Outcome:
     return Outcome(Ending.FINISHED, (Step("0", 0, used),), left=0, held=0)
 
@@ -71,6 +74,13 @@ BUNDLED = (UNPATCHED, REMOVE_BUG_ON, RELEASE_PAGE, NAIVE_HOLD, UNACCT)
 
 def verdicts(outcome: Outcome, **failing: str) -> tuple[Verdict, ...]:
     """Return the verdicts of all oracles: those named FAIL with that evidence, others PASS."""
+    return _verdicts(outcome, tuple(failing.items()))
+
+
+@cache
+def _verdicts(outcome: Outcome, failures: tuple[tuple[str, str], ...]) -> tuple[Verdict, ...]:
+    """Return what is the same for thousands of runs."""
+    failing = dict(failures)
     if not outcome.known:
         return (unknown(f"{outcome.ending}: {outcome.title}"),) * len(ORACLES)
     if outcome.ending is Ending.CRASHED:
@@ -190,8 +200,15 @@ def campaign(
     return Parts(settings(strategies, workloads=workloads, backends=backends), tallies, texts)
 
 
-def crowd(count: int = 12) -> Parts:
-    """Make a run of many strategies and oracles on three backends: two pass, the others fail."""
+@cache
+def whole() -> Result:
+    """Return the result of so many workloads that every bound is met."""
+    return result_of(campaign(workloads=2000, shard_size=500))
+
+
+@cache
+def crowd(count: int = 12) -> Result:
+    """Return the result of many strategies and oracles on three backends: two pass, others fail."""
     oracles = [f"oracle_number_{n}" for n in range(count)]
     fixes = [
         strategy(
@@ -216,7 +233,7 @@ def crowd(count: int = 12) -> Parts:
     parts.settings = settings(
         [baseline, *fixes], known=[baseline], workloads=2000, backends=backends, oracles=oracles
     )
-    return parts
+    return result_of(parts)
 
 
 def except_for(name: str, numbers: Sequence[int], instead: Run) -> Callable[[str, int], Run]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import (
     BACKENDS,
@@ -32,11 +32,13 @@ WHOLE = campaign()
 
 
 @given(st.permutations(WHOLE.every))
+@settings(max_examples=30)
 def test_the_order_in_which_tallies_come_makes_no_difference(tallies: list[Tally]) -> None:
     assert result_of(replace(WHOLE, every=tallies)) == result_of(WHOLE)
 
 
 @given(st.integers(1, 20))
+@settings(max_examples=20)
 def test_the_size_of_shards_makes_no_difference(size: int) -> None:
     assert result_of(campaign(shard_size=size)) == result_of(WHOLE)
 
@@ -72,6 +74,8 @@ def test_guided_workloads_rule_out_and_no_bound_counts_them() -> None:
     out = {one.name: one.ruled_out for one in result.strategies}
     assert "page_leak in 1 of 100 workloads" in " ".join(out["remove_bug_on"])
     assert "100 workloads, 40 of them guided (no bound counts those)," in introduction(result)
+    likeness = [like for pair in result.pairs for like in pair.likeness]
+    assert {(like.compared, like.bounding) for like in likeness} == {(100, 60)}
     both = msgspec.structs.replace(result, faults=20)
     assert ", 20 of them with faults, 40 of them guided (no bound counts those), on" in (
         introduction(both)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from difftest.strategy import Strategy
     from difftest.workload.workload import Workload
 
-WORKLOADS = 510  # three shards, the last a short one
+WORKLOADS = 260  # two shards, the last a short one
 
 
 def request(**changes: object) -> session.Request:
@@ -146,7 +146,7 @@ def test_only_a_run_with_faults_makes_backends_ready_for_them(tmp_path: Path) ->
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) -> None:
     loaded = plugins.load()
-    loaded.backends["model"] = Interrupting(4)
+    loaded.backends["model"] = Interrupting(3)
     with session.begin(loaded, request(), tmp_path, ()) as running:
         assert running.run(1)
         partial = running.report()
@@ -250,7 +250,7 @@ def test_a_worker_that_dies_is_reported_and_finished_shards_are_kept(
             for child in killed:
                 child.kill()
 
-    with session.begin(plugins.load(), request(workloads=1000), tmp_path, ()) as running:
+    with session.begin(plugins.load(), request(workloads=510), tmp_path, ()) as running:
         monkeypatch.setattr(Store, "add_done", add_and_kill)
         with pytest.raises(RigError, match="a worker process died"):
             running.run(2)

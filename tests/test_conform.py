@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import pytest
+from called import difftest
 from drawn import seed_of
 from wrong import wrong
 
@@ -31,6 +29,10 @@ if TYPE_CHECKING:
 WRONG = wrong("model_goes_too_far")
 LEAST = ["file pages=0", "map file=0 offset=0 pages=1"]
 """What it takes to see it, but for the mount and an operation: a page beyond the end of a file."""
+WORKLOADS = 100
+"""Enough to see it, too, and all that these tests change by hand."""
+PAIRS = 2 * WORKLOADS
+"""Of outcomes, on two strategies."""
 
 
 class Other(ModelBackend):
@@ -72,7 +74,7 @@ def compared(output: Path, other: Other, **changes: object) -> Said:
     loaded.backends["other"] = other
     fields: dict[str, object] = {
         "strategies": ("unpatched", "release_page"), "patches": (),
-        "backends": ("model", "other"), "oracles": None, "workloads": 300, "seed": 3,
+        "backends": ("model", "other"), "oracles": None, "workloads": WORKLOADS, "seed": 3,
     }  # fmt: skip
     asked = session.Request(**fields | changes)  # type: ignore[arg-type]
     with session.begin(loaded, asked, output, ()) as running:
@@ -92,9 +94,9 @@ def smallest(result: Result) -> list[list[str]]:
 def test_backends_that_agree_are_status_0_with_a_bound(tmp_path: Path) -> None:
     said = compared(tmp_path, Other())
     assert said.status == 0
-    assert "300 workloads on model and other, seed 3" in said.text
+    assert f"{WORKLOADS} workloads on model and other, seed 3" in said.text
     assert said.text.splitlines()[-1] == (
-        "other: 0 of 600 pairs of outcomes disagree (<0.50 %), "
+        f"other: 0 of {PAIRS} pairs of outcomes disagree (<1.5 %), "
         "fields: trace, ending, title, state, left, held, committed, hits, huge, reserved"
     )
     assert not (said.directory / "disagreements").exists()
@@ -140,9 +142,9 @@ def test_what_is_unknown_is_named_and_never_agreement(tmp_path: Path) -> None:
     said = compared(tmp_path / "some", Other(change=lose))
     unknown = sum(one.unknown for one in said.result.conformance)
     assert said.status == 2
-    assert 0 < unknown < 600
+    assert 0 < unknown < PAIRS
     last = said.text.splitlines()[-1]
-    assert last.startswith(f"other: 0 of {600 - unknown} pairs of outcomes disagree (<")
+    assert last.startswith(f"other: 0 of {PAIRS - unknown} pairs of outcomes disagree (<")
     assert f"; {unknown} more pairs are unknown: lost: the guest vanished with status 9" in last
 
     nothing = compared(
@@ -150,7 +152,7 @@ def test_what_is_unknown_is_named_and_never_agreement(tmp_path: Path) -> None:
     )
     assert nothing.status == 2
     assert nothing.text.splitlines()[-1] == (
-        "other: nothing could be compared; 600 more pairs are unknown: hung: silence"
+        f"other: nothing could be compared; {PAIRS} more pairs are unknown: hung: silence"
     )
 
 
@@ -160,9 +162,13 @@ def test_a_disagreement_counts_more_than_what_is_unknown(tmp_path: Path) -> None
 
     said = compared(tmp_path, Other(WRONG, change=hang))
     assert said.status == 1
-    # What hangs is no smaller disagreement.
-    texts = [one.smallest.text for one in said.result.conformance if one.smallest]
-    assert [text.partition("\n")[0] for text in texts] == ["mount blocks=2"] * 2
+    # What hangs is no smaller disagreement, and not tried for ever.
+    found = [one.smallest for one in said.result.conformance if one.smallest]
+    assert len(found) == 2
+    assert all(codec.from_text(one.text).blocks >= 2 for one in found)
+    assert {one.caveat for one in found} == {
+        "not shrunk to the end: too many guests hung or were lost"
+    }
 
 
 def test_what_a_backend_cannot_see_is_left_out_and_named(tmp_path: Path) -> None:
@@ -192,7 +198,7 @@ def test_it_tells_what_of_the_vocabulary_was_reached(tmp_path: Path) -> None:
     rows = {tuple(row[:2]): row[2:] for row in reached.rows(said.result, window=False)}
     here, there = rows["copy", "done"]
     assert here == there
-    assert int(here) > 100
+    assert int(here) > 30
     table = conform.reached_tables(said.result)
     assert ["copy", "done", here, there] in [line.split() for line in table.splitlines()]
     assert "in a window" in table
@@ -214,15 +220,6 @@ def test_a_run_with_a_wrong_model_is_void_and_names_the_workload(tmp_path: Path)
     assert file in page
     assert file in (said.directory / "report.md").read_text(encoding="utf-8")
     assert (said.directory / "disagreements" / "release_page-other.workload").exists()
-
-
-def difftest(*arguments: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "difftest", *map(str, arguments)],
-        capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "100"},
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def test_the_model_alone_is_nothing_to_compare(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from difftest import coverage, gcov, kernels, plugins
 from difftest.coverage import Added, Coverage, Function, Line, Reach, Unreached
 from difftest.errors import BuildError, UsageError
+from difftest.strategy import Strategy
+from difftest.unreached import Unreached as ByPatch
 
 SOURCE = """\
 static int twice(int x);
@@ -37,7 +40,7 @@ COUNTS = {FILE: {5: 3, 6: 0, 8: 3, 9: 0, 10: 3, 12: 0, 17: 9}}
 
 def functions(*unreached: Unreached, counts: gcov.Counts = COUNTS) -> tuple[Function, ...]:
     reach = Reach({FILE: ("twice",)}, unreached)
-    return coverage._functions(reach, {FILE: SOURCE}, counts)
+    return coverage._functions(reach, {FILE: SOURCE}, counts, COUNTS)
 
 
 def test_a_function_has_the_lines_between_its_head_and_its_end() -> None:
@@ -52,6 +55,13 @@ def test_lines_out_of_reach_are_told_with_the_reason_and_not_expected() -> None:
     (twice,) = functions(Unreached("twice", "if (x < 0)\n\treturn 0;", "nobody has it"))
     assert (twice.executed, twice.reachable) == (3, 5)
     assert [line.reason for line in twice.not_executed] == ["nobody has it", "", ""]
+
+
+def test_a_fix_may_come_to_lines_that_are_out_of_reach_without_it() -> None:
+    more = {FILE: {**COUNTS[FILE], 6: 1}}
+    (twice,) = functions(Unreached("twice", "if (x < 0)\n\treturn 0;", "nobody"), counts=more)
+    assert (twice.executed, twice.reachable) == (4, 6)
+    assert [line.reason for line in twice.not_executed] == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +81,7 @@ def test_a_reason_that_does_not_hold_is_an_error(entry: Unreached, message: str)
 
 def test_a_function_that_is_not_there_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"no function thrice in mm/shmem\.c"):
-        coverage._functions(Reach({FILE: ("thrice",)}), {FILE: SOURCE}, COUNTS)
+        coverage._functions(Reach({FILE: ("thrice",)}), {FILE: SOURCE}, COUNTS, COUNTS)
 
 
 def test_counts_of_patched_files_go_to_the_lines_of_the_original() -> None:
@@ -85,13 +95,31 @@ def test_added_lines_are_those_that_the_original_has_not() -> None:
     after = [*SOURCE[:4], "\tx++;", "\t/* no code */", "\tx--;", *SOURCE[4:]]
     counts = {FILE: {5: 7, 7: 0, 8: 1}, "mm/userfaultfd.c": {}}
     before = {FILE: SOURCE, "mm/userfaultfd.c": []}
-    added = coverage._added("fix", counts, before, before | {FILE: after})
-    assert added == Added("fix", 2, 1, (Line(7, "x--;"),))
+    patched = before | {FILE: after}
+
+    def added(fix: Strategy, *base: Strategy) -> Added:
+        return coverage._added([*base, fix], "kernel-6.1.patch", counts, before, patched)
+
+    fix = Strategy(name="fix", claim="")
+    assert added(fix) == Added("fix", 2, 1, (Line(7, "x--;"),))
+    assert not added(fix).enough
+    gone = ByPatch("kernel-6.1.patch", "x--;", "why")
+    ran = ByPatch("kernel-6.1.patch", "x++;", "ran")
+    known = added(replace(fix, unreached=(gone,)))
+    assert known == Added("fix", 2, 1, (Line(7, "x--;", "why"),))
+    assert known.enough
+    stale = added(replace(fix, unreached=(gone, ran)))
+    assert stale.stale == ("mutants.toml: the reason 'ran' is stale: `x++;` is executed",)
+    assert not stale.enough
+    assert added(fix, replace(fix, name="base", unreached=(gone, ran))) == known
+    elsewhere = ByPatch("kernel-5.10.patch", "x--;", "why")
+    assert not added(replace(fix, unreached=(elsewhere,))).enough
 
 
 def whole(executed: int, added: int) -> Coverage:
     function = Function("twice", FILE, 100, executed, (Line(6, "return 0;", "why"),))
-    return Coverage("uml:6.1", 1, 20, (function,), (Added("fix", 2, added, ()),))
+    missing = (Line(9, "x;"),) * (2 - added)
+    return Coverage("uml:6.1", 1, 20, (function,), (Added("fix", 2, added, missing),))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +140,8 @@ def test_text_and_json_tell_the_same() -> None:
     assert told["functions"][0]["not_executed"] == [
         {"number": 6, "text": "return 0;", "reason": "why"}
     ]
-    assert told["added"] == [{"strategy": "fix", "lines": 2, "executed": 2, "not_executed": []}]
+    added = {"strategy": "fix", "lines": 2, "executed": 2, "not_executed": [], "stale": []}
+    assert told["added"] == [added]
 
 
 @pytest.mark.parametrize("backend", ["model", "uml:2.4", "uml:6.1x", "uml:6.1+debug", "qemu:6.1"])

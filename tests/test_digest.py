@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from made import BUNDLED, HUNG, campaign, run, seen, strategy
+from made import BUNDLED, HUNG, campaign, run, seen, strategy, whole
 from msgspec.structs import replace
 
 from difftest import digest
@@ -15,7 +15,7 @@ from difftest.verdict import Value
 if TYPE_CHECKING:
     from difftest.tally import Run
 
-WHOLE = result_of(campaign(workloads=2000, shard_size=500))
+WHOLE = whole()
 
 
 def row(result: object, name: str) -> digest.Row:

@@ -3,22 +3,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 from played import MODEL, outcomes
 
 from difftest import plugins
-from difftest.findings import Finding, Jury, Reason, Shrunk, shrink
+from difftest.backends.model import ModelBackend, ModelRunner
+from difftest.findings import Finding, Shrunk, shrink
 from difftest.outcome import Ending, Outcome
 from difftest.settings import Settings, settings_of
-from difftest.verdict import PASS, Value, Verdict, fail, judge_safely
+from difftest.shrinking import MOST_LOST
+from difftest.verdict import Value, judge_safely
 from difftest.workload import codec, generate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from difftest.outcome import Step, Window
+    from difftest.strategy import Strategy
     from difftest.workload.workload import Workload
 
 PLUGINS = plugins.load()
@@ -62,55 +67,88 @@ def test_a_pass_that_could_be_no_fail_does_not_count() -> None:
     assert found.passes == ("unpatched", "install_pte_v4")
 
 
-class Titled:
-    """A kernel that crashes in one way on long workloads, and in another on short ones."""
+class Changing(ModelBackend):
+    """The model, but for outcomes that `change` makes of its own; it gets all batches so far."""
 
-    consoles: dict[int, str] = {}  # noqa: RUF012 - the protocol's
-    culprits: dict[int, str] = {}  # noqa: RUF012 - as above
+    name = "model"
 
-    def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
-        for one in workloads:
-            trace: tuple[Step | Window, ...] = ()
-            yield Outcome(Ending.CRASHED, trace, "long" if len(one.steps) > 1 else "short")
+    def __init__(self, change: Callable[[Sequence[int], Workload, Outcome], Outcome]) -> None:
+        super().__init__()
+        self._change = change
+        self._batches: list[int] = []
+
+    @contextlib.contextmanager
+    def runner(self, chain: Sequence[Strategy]) -> Iterator[ModelRunner]:
+        with super().runner(chain) as inner:
+            change, batches = self._change, self._batches
+
+            class Runner(ModelRunner):
+                def __init__(self) -> None:
+                    """Everything is the inner one's."""
+
+                def run(self, workloads: Sequence[Workload]) -> Iterator[Outcome]:
+                    batches.append(len(workloads))
+                    for one, outcome in zip(workloads, inner.run(workloads), strict=True):
+                        yield change(batches, one, outcome)
+
+            yield Runner()
 
 
-class Crashes:
-    name = "crashes"
-    question = "?"
-
-    def judge(self, workload: Workload, outcome: Outcome) -> Verdict:  # noqa: ARG002
-        return fail(outcome.title)
+def on(monkeypatch: pytest.MonkeyPatch, backend: Changing) -> None:
+    monkeypatch.setitem(PLUGINS.backends, "model", backend)
 
 
-def test_a_crash_is_not_shrunk_to_another_crash() -> None:
-    jury, runners = Jury(Crashes(), []), [Titled()]
-    long = codec.from_text(TWO_WAYS)
-    short = codec.from_text("mount blocks=2\nfile pages=2\nfill leave=0\n")
-    assert jury.fail(runners, jury.reasons(runners, long), [long, short]) == [True, False]
-    assert jury.fail(runners, jury.reasons(runners, short), [long, short]) == [False, True]
-
-
-@pytest.mark.parametrize(
-    ("kinds", "other", "same"),
-    [
-        ((), (), True),
-        (("a", "b"), ("b",), True),
-        (("a",), ("b",), False),
-        (("a",), (), False),
-        ((), ("a",), True),
-    ],
-)
-def test_what_an_oracle_tells_apart_is_another_reason(
-    kinds: tuple[str, ...], other: tuple[str, ...], *, same: bool
+def test_shrinking_among_guests_that_hang_ends_and_the_finding_says_so(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    outcome = Outcome(Ending.FINISHED, ())
-    one, two = (Reason.of(outcome, fail("", kinds=each)) for each in (kinds, other))
-    assert one.same(two) == same
+    hung = 0
+    files = codec.from_text(TWO_WAYS).files
+
+    def change(_: Sequence[int], workload: Workload, outcome: Outcome) -> Outcome:
+        nonlocal hung
+        if workload.blocks < 2 or workload.files != files:
+            hung += 1
+            return Outcome(Ending.HUNG, (), "no sign of life for 10 s")
+        return outcome
+
+    on(monkeypatch, Changing(change))
+    found = shrunk("unpatched", "no_kernel_bug", TWO_WAYS)
+    assert hung == MOST_LOST
+    assert found.caveat == "not shrunk to the end: too many guests hung or were lost"
+    assert found.text.startswith("mount blocks=2\n")
+    assert codec.size(found.text) < codec.size(TWO_WAYS)
 
 
-def test_the_title_of_an_outcome_that_is_no_crash_is_no_reason() -> None:
-    hung = Outcome(Ending.HUNG, (), "no sign of life for 10 s")
-    assert Reason.of(hung, PASS) == Reason.of(Outcome(Ending.FINISHED, ()), PASS)
+def test_a_failure_that_does_not_come_again_is_said_to_be_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It fails among others, and not in a guest that plays nothing else."""
+
+    def change(batches: Sequence[int], _: Workload, outcome: Outcome) -> Outcome:
+        if batches[-1] == 1 and len(batches) > 1:
+            return Outcome(Ending.LOST, (), "the guest vanished")
+        return outcome
+
+    on(monkeypatch, Changing(change))
+    found = shrunk("unpatched", "no_kernel_bug", TWO_WAYS)
+    assert found.caveat == "played once more, it did not show this again"
+
+
+def test_a_finding_that_was_shrunk_to_its_end_has_no_caveat() -> None:
+    assert shrunk("unpatched", "no_kernel_bug", TWO_WAYS).caveat == ""
+
+
+def test_two_that_no_oracle_tells_apart_are_shrunk_to_where_their_outcomes_part() -> None:
+    text = "mount blocks=2\nfile pages=4\nmap file=0 offset=0 pages=3\nfill leave=0\n"
+    text += "write file=0 page=0 pages=1\ncopy map=0 page=1 source=RR\n"
+    finding = Finding("acct_last", "", ("model",), text, "release_page", 5)
+    found = shrink(finding, PLUGINS, settings("acct_last", "release_page"))
+    assert found.text == (
+        "mount blocks=1\nfile pages=0\nmap file=0 offset=0 pages=1\nfill leave=0\n"
+        "copy map=0 page=0 source=R\n"
+    )
+    assert found.evidence == "step 1: ret -14 on acct_last, -12 on release_page"
+    assert (found.passes, found.caveat) == ((), "")
 
 
 def reasons(strategy: str, oracle: str, workloads: Sequence[Workload]) -> list[str]:
@@ -122,6 +160,11 @@ def reasons(strategy: str, oracle: str, workloads: Sequence[Workload]) -> list[s
         why = outcome.title if outcome.ending is Ending.CRASHED else oracle
         found.append(why if verdict.value is Value.FAIL else "")
     return found
+
+
+@cache
+def drawn() -> tuple[Workload, ...]:
+    return tuple(one for number in range(4) for one in generate.shard(11, number, 100))
 
 
 @pytest.mark.parametrize(
@@ -137,9 +180,8 @@ def reasons(strategy: str, oracle: str, workloads: Sequence[Workload]) -> list[s
 def test_fifty_drawn_failures_shrink_to_the_same_failure_once_and_for_all(
     strategy: str, oracle: str, count: int
 ) -> None:
-    drawn = [one for number in range(4) for one in generate.shard(11, number, 100)]
-    whys = reasons(strategy, oracle, drawn)
-    failing = [(one, why) for one, why in zip(drawn, whys, strict=True) if why][:count]
+    whys = reasons(strategy, oracle, drawn())
+    failing = [(one, why) for one, why in zip(drawn(), whys, strict=True) if why][:count]
     assert len(failing) == count
     texts = [codec.to_text(one) for one, _ in failing]
     least = [shrunk(strategy, oracle, text).text for text in texts]
@@ -148,3 +190,25 @@ def test_fifty_drawn_failures_shrink_to_the_same_failure_once_and_for_all(
     for text, less in zip(texts, least, strict=True):
         assert codec.size(less) <= codec.size(text)
         assert shrunk(strategy, oracle, less).text == less, text
+
+
+@pytest.mark.kernel
+def test_what_has_no_model_patch_is_shrunk_on_the_kernel_alone() -> None:
+    """A bare patch file for instance: the same as on the model, where that has the patch."""
+    bare = dataclasses.replace(PLUGINS.strategy("naive_hold"), name="bare", model_patch=None)
+    assert MODEL.supports(bare) == "no model patch"
+    backend = PLUGINS.backend("uml:6.1")
+    backend.prepare([bare])
+    known = {**PLUGINS.strategies, bare.name: bare}
+    on_kernel = settings_of(
+        seed=1, workloads=1, strategies=[PLUGINS.strategy("release_page"), bare], known=known,
+        oracles=["block_accounting"], backends=["uml:6.1"], states=(), unseen={}, version="",
+    )  # fmt: skip
+    text = (
+        "mount blocks=3\nfile pages=3\nmap file=0 offset=1 pages=2\nfill leave=2\n"
+        "copy map=0 page=0 source=RU\nwrite file=0 page=0 pages=1\n"
+    )
+    found = shrink(Finding("bare", "block_accounting", ("uml:6.1",), text), PLUGINS, on_kernel)
+    again = shrunk("naive_hold", "block_accounting", text, "release_page")
+    assert (found.text, found.evidence) == (again.text, again.evidence)
+    assert (found.passes, found.caveat) == (("release_page",), "")

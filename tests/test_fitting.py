@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import difflib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from called import difftest
 
 from difftest import fitting, kernels
 from difftest.errors import PatchError
@@ -134,10 +133,7 @@ def test_a_source_that_is_not_here_is_no_misfit(
 def test_a_run_names_the_series_that_a_patch_is_for(tmp_path: Path) -> None:
     patch = tmp_path / "mine.patch"
     patch.write_text(bundled("naive_hold", "6.12"), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "difftest", "run", "--patch", patch, "--output", tmp_path],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = difftest("run", "--patch", patch, "--output", tmp_path)
     assert done.returncode == 2
     assert "It applies to 6.12: --backend uml:6.12" in done.stderr
     assert not list(tmp_path.glob("0*"))

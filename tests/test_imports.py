@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,3 +70,8 @@ def test_every_source_file_names_its_licence() -> None:
             if path.suffix in suffixes:
                 head = path.read_text(encoding="utf-8")[:200]
                 assert "SPDX-License-Identifier: GPL-2.0-only" in head, path
+
+
+def test_what_draws_no_workload_does_not_wait_for_hypothesis() -> None:
+    program = "import sys, difftest.cli; sys.exit('hypothesis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

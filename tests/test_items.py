@@ -36,6 +36,32 @@ LAME = """
 def difftest_strategies():
     return [replace(fix, name="lame", must_fail=("page_leak",))]
 """
+KNOWN_BAD = """
+import re
+(bad,) = [one for one in STRATEGIES if one.name == "naive_hold"]
+NOTHING = re.sub(r"^[+]( +).*", r"+\\1# It mends nothing.", fix.model_patch, flags=re.MULTILINE)
+
+@hookimpl
+def difftest_strategies():
+    return [
+        replace(bad, name="bad", must_fail=()),
+        replace(fix, name="nothing", model_patch=NOTHING),
+    ]
+"""
+MOONY = """
+from difftest import fail
+
+class Moony:
+    name, question = "moony", "is the moon new?"
+    def judge(self, workload, outcome):
+        if outcome.ending != "finished":
+            return unknown("it crashed")
+        return fail("it is full") if len(workload.maps) == 3 else PASS
+
+@hookimpl
+def difftest_oracles():
+    return [Moony()]
+"""
 SHRUGS = """
 class Shrugs:
     name, question = "shrugs", "who knows?"
@@ -108,9 +134,10 @@ def test_files_that_are_named_are_run_besides(pytester: pytest.Pytester, jobs: i
 
 
 def test_a_failure_has_the_workload_and_a_command_that_shows_it_again(
-    pytester: pytest.Pytester,
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = ran(pytester, *FEW, *chosen("naive_hold"), "-k", "model-0")
+    with_plugin(pytester, monkeypatch, KNOWN_BAD)
+    done = ran(pytester, *FEW, *chosen("bad"), "-k", "model-0")
     done.assert_outcomes(failed=1)
     told = done.stdout.str()
     head = re.search(r"committed: FAIL on \d+ of 60 workloads, .* of seed 1: (.*)", told)
@@ -123,6 +150,60 @@ def test_a_failure_has_the_workload_and_a_command_that_shows_it_again(
     )
     assert again.returncode == 1, again.stderr
     assert f"committed: FAIL: {head[1]}" in again.stdout
+
+
+def test_a_control_may_fail_besides_by_oracles_that_are_not_meant_for_it(
+    pytester: pytest.Pytester,
+) -> None:
+    done = ran(pytester, *FEW, *chosen("naive_hold"), "-rx")
+    done.assert_outcomes(xfailed=2)
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["XFAIL *naive_hold?model-0? - *block_accounting: *committed: *"])
+
+
+def test_what_all_have_is_another_bug_and_named(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_plugin(pytester, monkeypatch, MOONY)
+    done = ran(pytester, *FEW, *chosen("release_page", "unpatched"), "-k", "model-0")
+    done.assert_outcomes(passed=1, xfailed=1)
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(
+        ["another bug, which unpatched and every fix have, model: moony, on workload *: it is full"]
+    )
+    done.stdout.fnmatch_lines(["*not counted for *release_page?model-0?*"])
+
+
+def test_a_fix_that_mends_nothing_fails_though_the_baseline_fails_in_the_same_words(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_plugin(pytester, monkeypatch, KNOWN_BAD)
+    done = ran(pytester, *FEW, *chosen("nothing"), "-k", "model-0")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["no_kernel_bug: FAIL on * of 60 workloads, *: BUG at mm/userf*"])
+    done.stdout.no_fnmatch_line("*another bug*")
+
+
+@pytest.mark.parametrize(
+    ("told", "void"),
+    [
+        ([(items.TAKEN, "model: page_leak"), (items.MENDED, "model: page_leak")], 1),
+        ([(items.TAKEN, "model: page_leak"), (items.MENDED, "model:5.10: page_leak")], 0),
+        ([(items.DUE, "bad on model: dirty"), (items.CAUGHT, "bad on model: dirty")], 0),
+        ([(items.DUE, "bad on model: dirty"), (items.CAUGHT, "bad on model: crash")], 1),
+    ],
+)
+def test_what_one_test_forgives_and_another_refutes_makes_the_whole_void(
+    told: list[tuple[str, str]], void: int
+) -> None:
+    controls = items.Controls({})
+    for one in told:
+        controls.pytest_runtest_logreport(
+            pytest.TestReport(
+                "it", ("it", None, "it"), {}, "passed", None, "call", user_properties=[one]
+            )
+        )
+    assert len(controls.void()) == void
 
 
 @pytest.mark.long

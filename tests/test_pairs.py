@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +17,6 @@ from difftest.verdict import Value
 from difftest.witness import Head, compared
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from difftest.workload.workload import Workload
 
 PLUGINS = plugins.load()
@@ -103,6 +103,44 @@ def test_nothing_that_differs_in_the_run_is_left_untold(left: Left) -> None:
                     for head in heads
                 )
                 assert told or not differ, (one, other, oracle)
+
+
+def test_the_result_says_of_every_pair_what_tells_them_apart(left: Left) -> None:
+    """By files that the run left, with heads that say the same."""
+    folder, witnesses = left
+    result = session.stored(folder / "0001")
+    assert [(one.one, one.other) for one in result.pairs] == list(combinations(STRATEGIES, 2))
+    for pair in result.pairs:
+        names = {pair.one, pair.other}
+        told = {
+            (name, head.strategy)
+            for name, (head, _) in witnesses.items()
+            if head.strategy in names and names - {head.strategy} <= set(head.passes)
+        }
+        assert {(Path(one.file).stem, one.fails) for one in pair.told} == told, names
+        assert all(witnesses[Path(one.file).stem][0].workload == one.number for one in pair.told)
+        assert pair.likeness[0].differ > 0
+
+
+def test_two_that_no_oracle_tells_apart_differ_in_an_outcome_or_in_none(tmp_path: Path) -> None:
+    names = ("release_page", "acct_last", "install_pte_v6")
+    asked = session.Request(names, (), ("model",), ("no_kernel_bug",), 20, 1, faults=0)
+    with session.begin(PLUGINS, asked, tmp_path, ()) as running:
+        assert not running.run(1)
+        result = running.report()
+    pairs = {(one.one, one.other): one for one in result.pairs}
+    (told,) = pairs["release_page", "acct_last"].told
+    assert (told.fails, told.oracle, told.file) == (
+        "", "", "partings/release_page-acct_last.workload",
+    )  # fmt: skip
+    assert told.evidence == "step 1: ret -12 on release_page, -14 on acct_last"
+    text = (running.directory / told.file).read_text(encoding="utf-8")
+    assert text == (
+        f"# what is left of workload {told.number} of seed 1: release_page and acct_last part: "
+        f"{told.evidence}\n{told.text}"
+    )
+    alike = pairs["release_page", "install_pte_v6"]
+    assert (alike.told, [(one.compared, one.differ) for one in alike.likeness]) == ((), [(20, 0)])
 
 
 def test_the_same_run_leaves_the_same_pairs(left: Left, tmp_path: Path) -> None:

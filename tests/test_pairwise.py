@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ONE = from_text("mount blocks=1\nfile pages=1\nmap file=0 offset=0 pages=1\n")
 
 
-def ran(output: Path, *strategies: str, workloads: int = 300) -> Result:
+def ran(output: Path, *strategies: str, workloads: int = 200) -> Result:
     asked = session.Request(strategies, (), ("model",), ("unchanged", "contract"), workloads, 3)
     with session.begin(plugins.load(), asked, output, ()) as running:
         assert not running.run(1)
@@ -81,7 +81,7 @@ def test_without_the_baseline_there_is_nothing_to_compare_and_nothing_missing(
 
 
 def test_a_change_puts_a_fix_behind_one_that_changes_nothing(tmp_path: Path) -> None:
-    result = ran(tmp_path, "unpatched", "hold_reservation", "release_page", workloads=400)
+    result = ran(tmp_path, "unpatched", "hold_reservation", "release_page")
     assert result.decision.order == ("release_page", "hold_reservation")
 
 

@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from difftest import verdict
 from difftest.assemble import result_of
 from difftest.comparison import cells, sharing
-from difftest.rendering import cell_text, command, listing, numbered, percent, remarks, steps
+from difftest.rendering import (
+    cell_text,
+    command,
+    listing,
+    numbered,
+    origin,
+    percent,
+    remarks,
+    steps,
+)
 from difftest.result import Kind, OtherBug, Witness, upper_bound
 from difftest.tally import Run
 from difftest.verdict import PASS, UNREACHED
@@ -156,3 +165,8 @@ def test_cells_show_what_all_fail_and_what_nobody_can_see(
     runs = {n: Run(n, finished(), (one,), ()) for n, one in enumerate(given)}
     (cell,) = cells("s", {"model": runs}, ["model"], ["o"], lambda *_: unseen)
     assert cell_text(sharing(cell, shared)) == text
+
+
+def test_a_witness_that_has_a_caveat_is_never_named_without_it() -> None:
+    told = Witness("a", "o", ("model",), 7, "", shrunk=True, evidence="", caveat="it may be large")
+    assert origin(told) == "what is left of workload 7 (it may be large)"

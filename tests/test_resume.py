@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,14 +28,20 @@ ASKED = session.Request(("unpatched", "release_page"), (), ("model",), (), 260, 
 PATCHED = DATA / "wrong" / "half_copy" / "kernel-6.1.patch"
 
 
-@pytest.fixture
-def interrupted(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a run that Ctrl-C ended after three of four shards."""
     loaded = plugins.load()
     loaded.backends["model"] = Interrupting(3)
-    with session.begin(loaded, ASKED, tmp_path / "runs", ()) as running:
+    with session.begin(loaded, ASKED, tmp_path_factory.mktemp("begun"), ()) as running:
         assert running.run(1)
         return running.directory
+
+
+@pytest.fixture
+def interrupted(begun: Path, tmp_path: Path) -> Path:
+    """Return a copy of that run, to go on with."""
+    return shutil.copytree(begun, tmp_path / "runs" / begun.name)
 
 
 def outcome(running: Session) -> str:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from called import difftest
 from installed import enter
 
 from difftest import plugins, scaffold
@@ -106,11 +107,12 @@ def test_only_a_strategy_is_like_another(tmp_path: Path) -> None:
         made(Kind.STRATEGY, "mine", tmp_path, "relese_page")
 
 
-def test_the_command_says_what_comes_next(tmp_path: Path) -> None:
-    done = python("difftest", "new", "oracle", "mine", cwd=tmp_path, path=tmp_path)
+def test_the_command_says_what_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = difftest("new", "oracle", "mine")
     assert done.returncode == 0, done.stderr
     assert "difftest check mine" in done.stdout
     assert "pip install --editable mine" in done.stdout
-    again = python("difftest", "new", "oracle", "mine", cwd=tmp_path, path=tmp_path)
+    again = difftest("new", "oracle", "mine")
     assert again.returncode == 2
     assert again.stderr.startswith("difftest: mine exists")

@@ -9,7 +9,7 @@ import pytest
 
 from difftest.backends.model import ModelBackend
 from difftest.outcome import Ending
-from difftest.shrinking import smallest
+from difftest.shrinking import Budget, smallest
 from difftest.strategy import BASELINE, Strategy
 from difftest.workload import codec, generate
 from difftest.workload.codec import from_text, to_text
@@ -46,7 +46,9 @@ COPY, PLAIN = "copy map=0 page=0 source=M", "copy map=0 page=0 source=R"
 def shrunk(text: str, fails: Callable[[str], bool], tries: int = 2000) -> str:
     """Shrink a workload that fails if its text does."""
     assert fails(text)
-    found = smallest(from_text(text), lambda some: [fails(to_text(one)) for one in some], tries)
+    found = smallest(
+        from_text(text), lambda some: [fails(to_text(one)) for one in some], Budget(tries)
+    )
     return to_text(found)
 
 
@@ -122,11 +124,11 @@ def test_it_ends_after_so_many_tries_with_the_smallest_so_far() -> None:
         tried.extend(some)
         return ["unregister" in to_text(one) for one in some]
 
-    found = smallest(from_text(LARGE), fails, tries=10)
+    found = smallest(from_text(LARGE), fails, Budget(10))
     assert len(tried) == 10
     assert found in tried
     assert len(to_text(found)) < len(LARGE)
-    assert smallest(from_text(LARGE), fails, tries=0) == from_text(LARGE)
+    assert smallest(from_text(LARGE), fails, Budget(0)) == from_text(LARGE)
 
 
 def test_nothing_is_tried_twice() -> None:

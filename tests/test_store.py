@@ -116,7 +116,7 @@ def test_bases_are_kept_so_that_a_run_renders_without_their_plugin(tmp_path: Pat
         settings([BUNDLED[4]], known=())
 
 
-@settings_of_hypothesis(deadline=None)
+@settings_of_hypothesis(deadline=None, max_examples=40)
 @given(st.lists(tallies, max_size=4))
 def test_what_is_put_in_comes_out_and_the_first_of_a_shard_stays(
     tmp_path_factory: pytest.TempPathFactory, shards: list[Tally]

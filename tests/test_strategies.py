@@ -7,6 +7,7 @@ import dis
 import linecache
 import re
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from difftest.model import code
     from difftest.strategy import Strategy
+    from difftest.workload.workload import Workload
 
 FIXES = [one for one in strategies.STRATEGIES if one.name != "unpatched"]
 
@@ -65,6 +67,11 @@ def test_model_and_kernel_patch_touch_the_same_files(strategy: Strategy, series:
     ]
 
 
+@cache
+def drawn() -> list[Workload]:
+    return generate.shard(1, 0, 150)
+
+
 @pytest.mark.parametrize("strategy", FIXES, ids=lambda one: one.name)
 def test_random_workloads_run_every_line_that_a_model_patch_adds(
     strategy: Strategy, monkeypatch: pytest.MonkeyPatch
@@ -90,13 +97,14 @@ def test_random_workloads_run_every_line_that_a_model_patch_adds(
                 return tracer
         return None
 
+    some = drawn()
     before_tracer = sys.gettrace()
     sys.settrace(tracer)
     try:
-        for _ in ModelRunner(patched).run([*generate.shard(1, 0, 150), codec.from_text(SWAPPED)]):
+        for _ in ModelRunner(patched).run([*some, codec.from_text(SWAPPED)]):
             pass
         monkeypatch.setattr(modules[1], "mfill_atomic_install_pte", _occupied)
-        for _ in ModelRunner(patched).run(generate.shard(1, 0, 20)):
+        for _ in ModelRunner(patched).run(some[:20]):
             pass
     finally:
         sys.settrace(before_tracer)

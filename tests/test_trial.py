@@ -186,6 +186,7 @@ def test_a_mutant_that_is_the_baseline_says_so(tmp_path: Path) -> None:
     assert by_edit(result)["drop+1"].runs > 0
 
 
+@pytest.mark.long
 def test_the_result_is_the_same_for_any_number_of_jobs(tmp_path: Path) -> None:
     """With two shards, the second a short one."""
     hold = plugins.load().strategies["naive_hold"]

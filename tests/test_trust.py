@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from called import difftest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -238,10 +237,7 @@ def test_any_text_is_read_or_refused_but_never_breaks_the_reader(text: str) -> N
 def test_the_command_line_refuses_and_says_the_way_on(tmp_path: Path) -> None:
     path = tmp_path / "x.patch"
     path.write_text(change("mm/Makefile", "$(shell touch /tmp/x)"))
-    done = subprocess.run(
-        [sys.executable, "-m", "difftest", "run", "--patch", path, "--output", tmp_path / "runs"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = difftest("run", "--patch", path, "--output", tmp_path / "runs")
     assert done.returncode == 2
     assert "touches mm/Makefile: a Makefile can run programs" in done.stderr
     assert "--trust-patch" in done.stderr

@@ -53,6 +53,12 @@ def test_a_file_is_read_as_it_was_written() -> None:
     assert witness.from_text(witness.to_text(alone, WORKLOAD), "")[0] == alone
 
 
+def test_a_comment_stands_below_the_head_and_is_no_part_of_what_is_read() -> None:
+    text = witness.to_text(HEAD, WORKLOAD, "not shrunk to the end: why")
+    assert "\n# replay: difftest replay FILE\n#\n# not shrunk to the end: why\nmount " in text
+    assert witness.from_text(text, "") == (HEAD, codec.from_text(WORKLOAD))
+
+
 def test_the_form_of_version_1_stays_what_it_is() -> None:
     """Files are kept for years: whoever changes this raises the version, and reads both."""
     assert (

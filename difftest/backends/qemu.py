@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from difftest import kernels
+from difftest import kernels, sandbox
 from difftest.backends import cpu, kvm
 from difftest.backends.channel import Channel
 from difftest.backends.guest import GuestBackend, GuestRunner, make_initrd
@@ -73,9 +73,10 @@ class Accelerator:
 
     title: str
     options: tuple[str, ...]
+    devices: tuple[Path, ...] = ()
 
 
-KVM = Accelerator("with KVM", ("-accel", "kvm", "-cpu", "host"))
+KVM = Accelerator("with KVM", ("-accel", "kvm", "-cpu", "host"), (kvm.DEVICE,))
 
 # One thread for both processors: where they wait for each other, and the host has no processor to
 # spare, two threads took ten times as long. With a processor that claims to copy bytes fast (ERMS,
@@ -112,7 +113,7 @@ class QemuBackend(GuestBackend):
         return super().prepare(chain)
 
     def platform(self) -> str:
-        return f"QEMU {_version()} {self._accelerator().title}"
+        return f"QEMU {_version()} {self._accelerator().title}, {sandbox.title()}"
 
     def _machine(self, kernel: kernels.Kernel, initrd: Path) -> QemuMachine:
         return QemuMachine(kernel.linux, initrd, self._accelerator(), SILENCE)
@@ -144,20 +145,18 @@ class QemuMachine:
     def command(self, channel: Channel) -> Sequence[str | Path]:
         size = f"{channel.bytes >> 10}K"
         place = f"mem-path=/proc/self/fd/{channel.fd},share=on"
-        return (
-            *self._command(
-                _ONE_PROCESSOR, _POOL, f"mem={MEMORY >> 20}M", f"channel={channel.start:#x}"
-            ),
+        return self._command(
+            (_ONE_PROCESSOR, _POOL, f"mem={MEMORY >> 20}M", f"channel={channel.start:#x}"),
             *("-m", size),
             *("-object", f"memory-backend-file,id=memory,size={size},{place}"),
             *("-machine", "memory-backend=memory"),
         )
 
     def command_for(self, program: Program) -> Sequence[str | Path]:
-        return (*self._command("--", *program.arguments), "-m", f"{program.memory}M")
+        return self._command(("--", *program.arguments), "-m", f"{program.memory}M")
 
-    def _command(self, *arguments: str) -> Sequence[str | Path]:
-        return (
+    def _command(self, arguments: Sequence[str], *options: str) -> Sequence[str | Path]:
+        command: tuple[str | Path, ...] = (
             PROGRAM,
             *("-machine", "microvm,acpi=off"),
             *self.accelerator.options,
@@ -170,7 +169,10 @@ class QemuMachine:
             *("-kernel", self.linux),
             *("-initrd", self.initrd),
             *("-append", " ".join((*_ARGUMENTS, *arguments))),
+            *options,
         )
+        readable = [self.linux, self.initrd]
+        return sandbox.wrapped(command, readable, devices=self.accelerator.devices)
 
 
 @functools.cache

@@ -41,6 +41,7 @@ def _strategy(
     if unreadable := [finding for link in chain for finding in patches.unreadable(link)]:
         yield from unreadable
         return
+    yield from lines.reasons(one)
     yield from patches.applying(chain)
     yield from patches.alike(chain)
     yield from types.check(chain)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import sys
 import tempfile
@@ -13,15 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unidiff.patch import PatchSet
 
-from difftest import coverage, patching
+from difftest import coverage, patching, unreached
 from difftest.backends import running
 from difftest.backends.model import ModelBackend, copy, load
 from difftest.checking import ok, wrong
+from difftest.equivalent import FILE
 from difftest.errors import PatchError, RigError
 from difftest.facts import model_of
 from difftest.kernels.series import SERIES
-from difftest.strategy import BASELINE
-from difftest.workload.codec import from_text
+from difftest.shards import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,15 +43,16 @@ class Line(NamedTuple):
 def on_models(chain: Sequence[Strategy], shards: Sequence[Shard], seed: int) -> Iterator[Finding]:
     """Play workloads on the model of each series until all that a strategy adds was executed.
 
-    They are drawn as for a campaign, and no more of them than it takes.
+    They are drawn as for a campaign, and no more of them than it takes: those with faults by
+    turns with the others, because some lines take a fault.
     """
-    draw = functools.cache(lambda shard: [from_text(text) for text in shard.draw(seed)])
+    by_turns = sorted(shards, key=lambda shard: (shard.number, shard.faults))
     for series in SERIES:
         model, about = ModelBackend(series), f"{chain[-1].name}, lines of {model_of(series)}"
         if any(map(model.supports, chain)):
             continue
         try:
-            added = _added(chain, model)
+            added, coded = _added(chain, model)
             changed = model.prepare(chain) != model.prepare(chain[:-1])
         except PatchError:
             continue
@@ -61,56 +61,106 @@ def on_models(chain: Sequence[Strategy], shards: Sequence[Shard], seed: int) -> 
             text = "the patch changes nothing that is executed"
             yield ok(about, "the patch is empty") if empty else wrong(about, text)
             continue
-        never = dict(added)
+        never = {line: text for line, text in added.items() if line in coded}
         try:
-            played = _play(chain, model, map(draw, shards), never)
+            played = _play(chain, model, (drawn(shard, seed) for shard in by_turns), never)
         except RigError as error:  # there is no rig around a model but the patch
             yield wrong(about, str(error))
             continue
-        if never:
-            shown = [f"{line.file}:{line.number}: {text}" for line, text in sorted(never.items())]
-            head = (
-                f"{len(never)} of {len(added)} added lines were not executed by {played} workloads:"
-            )
-            yield wrong(about, "\n".join([head, *shown]))
-        elif added:
-            yield ok(about, f"{played} workloads execute all {len(added)} that are added")
+        file = chain[-1].model_file_for(series)
+        entries = [one for one in chain[-1].unreached if one.patch == file]
+        told = unreached.explained(entries, list(added.items()), coded, never)
+        idle = [
+            (f"{line.file}:{line.number}: {text}", told.reasons.get(line, ""))
+            for line, text in sorted(never.items())
+        ]
+        if coded:
+            yield _told(about, len(coded), idle, told.stale, played)
         else:
             yield ok(about, "none is added, and what is taken out changes the code")
+
+
+def _told(
+    about: str, lines: int, idle: Sequence[tuple[str, str]], stale: Sequence[str], played: int
+) -> Finding:
+    """Say which lines were not executed, each with its reason or "", and which reasons are stale.
+
+    `lines` counts all with code that are added.
+    """
+    bare = [line for line, reason in idle if not reason]
+    if bare:
+        head = f"{len(bare)} of {lines} added lines were not executed by {played} workloads:"
+        where = (
+            "if no workload can, mutants.toml beside the patch can say why: [[unreached]] with "
+            "`patch`, `lines` and `reason`"
+        )
+        return wrong(about, "\n".join([head, *bare, *stale, where]))
+    if stale:
+        return wrong(about, "\n".join(stale))
+    if idle:
+        head = (
+            f"{played} workloads execute {lines - len(idle)} of the {lines} that are added; "
+            "the others none can, for a reason:"
+        )
+        told = [f"{line}    [{' '.join(reason.split())}]" for line, reason in idle]
+        return ok(about, "\n".join([head, *told]))
+    return ok(about, f"{played} workloads execute all {lines} that are added")
+
+
+def reasons(strategy: Strategy) -> Iterator[Finding]:
+    """Find reasons for lines that no patch of a strategy adds, before any is executed."""
+    files = strategy.files()
+    for one in strategy.unreached:
+        about = f"{strategy.name}, {FILE}"
+        head = f"the reason for lines that {one.patch} adds"
+        if one.patch not in files:
+            yield wrong(about, f"{head}: the patches are {', '.join(files)}")
+            continue
+        lines = [
+            (number, line.value)
+            for number, line in enumerate(
+                line for file in PatchSet(files[one.patch]) for hunk in file for line in hunk
+            )
+            if line.is_added
+        ]
+        if len(found := unreached.places(one.lines, lines)) != 1:
+            told = one.lines.strip()
+            yield wrong(about, f"{head}: they are there {len(found)} times, expected once\n{told}")
 
 
 def on_kernel(
     plugins: Plugins, strategy: Strategy, backend: str, workloads: int, seed: int
 ) -> Finding:
-    """Build a kernel that counts, and play workloads on it. Raises as `difftest coverage` does."""
-    both = [plugins.strategy(BASELINE), strategy]
-    (added,) = coverage.measure(plugins, backend, both, workloads, seed).added
+    """Build a kernel that counts, and play workloads on it. Raises UsageError if none can."""
+    added = coverage.added_by(plugins, backend, strategy, workloads, seed)
     about = f"{strategy.name}, lines on {backend}"
-    if not added.not_executed:
-        return ok(about, f"{workloads} workloads execute all {added.lines} that are added")
-    shown = [f"{line.number}: {line.text}" for line in added.not_executed]
-    head = f"{len(shown)} of {added.lines} added lines were not executed by {workloads} workloads:"
-    return wrong(about, "\n".join([head, *shown]))
+    idle = [(f"{line.number}: {line.text}", line.reason) for line in added.not_executed]
+    if not added.lines:
+        return ok(about, "none is added")
+    return _told(about, added.lines, idle, added.stale, workloads)
 
 
-def _added(chain: Sequence[Strategy], model: ModelBackend) -> dict[Line, str]:
-    """Return the lines with code that the last patch of a chain adds, with their texts."""
+def _added(
+    chain: Sequence[Strategy], model: ModelBackend
+) -> tuple[dict[Line, str], frozenset[Line]]:
+    """Return the lines that the last patch of a chain adds, with their texts; those with code."""
     with tempfile.TemporaryDirectory(prefix="difftest-check-") as folder:
         before, after = Path(folder) / "before", Path(folder) / "after"
         copy(model.patches(chain[:-1]), before)
         copy(model.patches(chain), after)
         found: dict[Line, str] = {}
+        coded: set[Line] = set()
         for file in PatchSet(patching.difference(before, after)):
             path = Path(folder) / "after" / file.path.partition("after/")[2]
             text = path.read_text(encoding="utf-8")
-            coded = set(_coded(compile(text, str(path), "exec", dont_inherit=True)))
-            found |= {
-                Line(str(path.relative_to(after)), line.target_line_no): line.value.strip()
-                for hunk in file
-                for line in hunk
-                if line.is_added and line.target_line_no in coded
-            }
-    return found
+            name = str(path.relative_to(after))
+            numbers = {*_coded(compile(text, str(path), "exec", dont_inherit=True))}
+            for line in (line for hunk in file for line in hunk if line.is_added):
+                one = Line(name, line.target_line_no or 0)  # what is added has one
+                found[one] = line.value.strip()
+                if one.number in numbers:
+                    coded.add(one)
+    return found, frozenset(coded)
 
 
 def _coded(code: CodeType) -> Iterator[int]:
@@ -124,13 +174,13 @@ def _coded(code: CodeType) -> Iterator[int]:
 def _play(
     chain: Sequence[Strategy],
     model: ModelBackend,
-    drawn: Iterable[Sequence[Workload]],
+    shares: Iterable[Sequence[Workload]],
     never: dict[Line, str],
 ) -> int:
     """Take what workloads execute out of `never`; return how many were played until it is empty."""
     played = 0
     with running(model, chain) as runner, _watching(chain, model, never):
-        for workload in itertools.chain.from_iterable(drawn):
+        for workload in itertools.chain.from_iterable(shares):
             if not never:
                 break
             list(runner.run([workload]))

@@ -45,11 +45,8 @@ def strays(name: str, folder: Path) -> Iterator[Finding]:
 
 def unreadable(strategy: Strategy) -> Iterator[Finding]:
     """Find patches of a strategy that are none."""
-    texts = {f"kernel-{series}": text for series, text in strategy.kernel_patches.items()}
-    texts |= {f"model-{series}": text for series, text in strategy.series_model_patches.items()}
-    texts["model"] = strategy.model_patch or ""
-    for name, text in texts.items():
-        about = f"{strategy.name}, {name}.patch"
+    for name, text in strategy.files().items():
+        about = f"{strategy.name}, {name}"
         try:
             patching.touched_files(text, "it")
         except PatchError as error:

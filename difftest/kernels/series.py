@@ -71,13 +71,29 @@ def name_in(backend: str) -> str:
     return backend.partition(":")[2].partition("+")[0]
 
 
+#: The trees of whoever gave this process its work, where it is a worker of another machine.
+_given: dict[str, str] | None = None
+
+
+def own() -> dict[str, str]:
+    """Return the user's own trees by name, each with the series that it is like."""
+    if _given is not None:
+        return _given
+    notes = sorted(path.parent for path in (cache.root() / TREES).glob("*/info.json"))
+    return {path.name: cache.info(path)["like"] for path in notes}
+
+
+def take_only(trees: dict[str, str]) -> None:
+    """From now on know no trees in this process but these; what is built of them is given."""
+    global _given  # noqa: PLW0603 - a process is a worker of another machine, or it is not
+    _given = trees
+
+
 def known() -> dict[str, Series]:
     """Return all series by name: SERIES, then the user's own trees."""
-    trees = sorted(path.parent for path in (cache.root() / TREES).glob("*/info.json"))
-    own = {path.name: cache.info(path)["like"] for path in trees}
     return {
         **SERIES,
-        **{name: replace(SERIES[like], name=name, like=like) for name, like in own.items()},
+        **{name: replace(SERIES[like], name=name, like=like) for name, like in own().items()},
     }
 
 

@@ -10,7 +10,9 @@ import re
 import signal
 import socket
 import time
+import uuid
 from collections import Counter
+from importlib import import_module
 from itertools import count, islice
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +22,7 @@ import msgspec
 from difftest import errors, sandbox
 from difftest.errors import RigError, ToolchainError, UsageError
 from difftest.facts import is_model
-from difftest.kernels import artefacts
+from difftest.kernels import artefacts, series
 from difftest.pool import hand
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ _ALONE_SECONDS = 60
 """How long a run waits for a worker when there is none: one that is started again takes seconds."""
 _TRIES = 3
 """How often a task may lose the process that carries it out, or ask for the same thing."""
+_QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
+"""For a cluster of our own, of which nobody sees the dashboard: Dask would ask its workers a
+hundred times a second what they do."""
 _LOCAL = re.compile(r"local:([1-9][0-9]*)")
 _REMOTE = re.compile(r"(tcp|tls)://([^/\s]+):([0-9]+)")
 
@@ -96,6 +101,7 @@ def _client(library: Any, where: str) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         address: Any = where
         if local := _LOCAL.fullmatch(where):
+            stack.enter_context(import_module("dask.config").set(_QUIET))
             address = stack.enter_context(
                 library.LocalCluster(
                     n_workers=int(local[1]),
@@ -129,7 +135,7 @@ class Cluster:
         self._context = context
         self._where = where
         self._skip = tuple(skip)
-        self._run = context.settings.fingerprint()
+        self._run = uuid.uuid4().hex
         self._numbers = count()
         self._given: set[tuple[str, str]] = set()  # to whom, what
         self._threads = 0
@@ -173,7 +179,7 @@ class Cluster:
 
     def _send(self, payload: bytes) -> Any:
         # A key of its own: Dask takes tasks of the same key for the same task.
-        key = f"difftest-{self._run[:8]}-{id(self):x}-{next(self._numbers)}"
+        key = f"difftest-{self._run}-{next(self._numbers)}"
         return self._client.submit(_serve, self._run, payload, key=key, pure=False)
 
     def _room(self) -> int:
@@ -246,8 +252,8 @@ class Cluster:
         settings = msgspec.json.encode(self._context.settings)
         boots = not all(map(is_model, self._context.settings.backends))
         sandboxed = boots and not sandbox.missing()
-        known = artefacts.made()
-        setup = hand.Setup(self._run, identity, sandboxed, settings, self._skip, known)
+        known, trees = artefacts.made(), series.own()
+        setup = hand.Setup(self._run, identity, sandboxed, settings, self._skip, known, trees)
         for worker, refused in self._ask(hand.set_up, setup, workers).items():
             if refused:
                 raise RigError(
@@ -264,7 +270,8 @@ class Cluster:
         if not request:
             self._set_up([worker])
             return
-        for who, wrong in self._ask(hand.take, artefacts.packed(request), [worker]).items():
+        parcel = (self._run, artefacts.packed(request))
+        for who, wrong in self._ask(hand.take, parcel, [worker]).items():
             if wrong:
                 raise RigError(f"worker {who}: {wrong}")
 

@@ -27,7 +27,7 @@ from difftest import plugins, sandbox
 from difftest.context import Context
 from difftest.errors import DifftestError, RigError
 from difftest.identity import version_of
-from difftest.kernels import artefacts
+from difftest.kernels import artefacts, series
 from difftest.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,8 +58,10 @@ class Identity(NamedTuple):
 class Setup(NamedTuple):
     """What a worker has to know before the first task of a run.
 
+    `run` is a name that no other run has, of the same settings either: its kernels may be others.
     `sandboxed` says that guests boot in a sandbox, as the run's result will say of all of them.
-    `settings` are JSON; `known` is where the artefacts are that the run was made ready with.
+    `settings` are JSON; `known` is where the artefacts are that the run was made ready with, and
+    `trees` are the user's own, each with the series that it is like.
     """
 
     run: str
@@ -68,6 +70,7 @@ class Setup(NamedTuple):
     settings: bytes
     skip: tuple[str, ...]
     known: dict[str, Place]
+    trees: dict[str, str]
 
 
 class Reply(NamedTuple):
@@ -84,9 +87,9 @@ class Reply(NamedTuple):
     lost: str = ""
 
 
-# What a worker's process knows of runs; hands are told.
+# What a worker's process knows of runs, by their names; hands are told.
 _setups: dict[str, Setup] = {}
-_arrived: dict[str, Place] = {}
+_arrived: dict[str, dict[str, Place]] = {}
 _threads = threading.local()
 
 
@@ -97,18 +100,22 @@ def set_up(setup: Setup) -> str:
     if setup.sandboxed and (why := sandbox.missing()):
         return f"guests would not be sandboxed there, as they are here: {why}"
     if len(_setups) == _MOST_RUNS:
-        _setups.pop(next(iter(_setups)))
+        oldest = next(iter(_setups))
+        del _setups[oldest], _arrived[oldest]
     _setups[setup.run] = setup
+    _arrived[setup.run] = {}
     return ""
 
 
-def take(artefact: Artefact) -> str:
-    """Put an artefact into this machine's cache; return "", or what is wrong with it."""
+def take(parcel: tuple[str, Artefact]) -> str:
+    """Put an artefact into this machine's cache for a run; return "", or what is wrong with it."""
+    run, artefact = parcel
     try:
         artefacts.keep(artefact)
     except DifftestError as error:
         return str(error)
-    _arrived[artefact.request] = (artefact.kind, artefact.name)
+    if run in _arrived:
+        _arrived[run][artefact.request] = (artefact.kind, artefact.name)
     return ""
 
 
@@ -123,7 +130,7 @@ def serve(worker: str, folder: str, run: str, payload: bytes) -> Reply:
             hand.close()
         hand = _threads.hand = Hand(setup, folder)
     try:
-        kind, content = hand.do(payload, dict(_arrived))
+        kind, content = hand.do(payload, _arrived.get(run, {}))
     except (EOFError, OSError):
         _threads.hand = None
         return Reply(worker, lost=f"its process ended with status {hand.close()}")
@@ -166,6 +173,7 @@ def main() -> None:
     if os.getppid() != parent:
         return
     tempfile.tempdir = folder
+    series.take_only(setup.trees)
     context: Context | None = None
     with contextlib.suppress(EOFError):
         while True:

@@ -65,6 +65,10 @@ def _in_worker(file: str) -> str:
     return _handed_over(function(_context, task), _context.directory)
 
 
+def _nothing(_: Context, __: None) -> None:
+    """Do nothing: any task makes all processes start."""
+
+
 def _handed_over(thing: object, directory: Path) -> str:
     """Write a thing to a file; return that. Raises StoreError."""
     data = pickle.dumps(thing)
@@ -86,6 +90,10 @@ class Processes:
         self._work = work
         self._pool = pool
         self._jobs = jobs
+
+    def start(self) -> None:
+        """Let the processes start now: they read in difftest while ours prepares the run."""
+        self._submit(_handed_over((_nothing, None), self._work))
 
     def each(self, function: Callable[[Context, T], R], tasks: Iterable[T]) -> Iterator[R]:
         left = iter(tasks)
@@ -124,7 +132,9 @@ def processes(context: Context, jobs: int, skip: Sequence[str]) -> Iterator[Proc
         initargs=arguments,
     )
     try:
-        yield Processes(pool, jobs, Path(work))
+        made = Processes(pool, jobs, Path(work))
+        made.start()
+        yield made
     except BrokenProcessPool as error:
         raise RigError(
             "a worker process died (killed, or out of memory). Finished shards are kept: "

@@ -9,6 +9,7 @@ it shows each time. It exits with 0 if the kernel does not show it, with 1 if it
 from __future__ import annotations
 
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,6 +140,7 @@ def _about(head: Head, workload: Workload, question: str, *, kselftest: bool) ->
     return [line.replace("*/", "* /") for line in lines]
 
 
+@cache
 def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent),

@@ -6,8 +6,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hypothesis import strategies as st
-
 from difftest.workload import generate
 from difftest.workload.choices import Choices
 from difftest.workload.faults import KEEPS_PAGE, SITES, Fault
@@ -81,6 +79,8 @@ def _lines(workload: Workload) -> int:
 
 def workloads() -> SearchStrategy[Workload]:
     """Draw a workload with faults."""
+    from hypothesis import strategies as st  # noqa: PLC0415 - as in generate.py
+
     size = _BYTES + generate.BYTES
     return st.binary(min_size=size, max_size=size).map(decode)
 

@@ -7,9 +7,6 @@ import dataclasses
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
-
 from difftest.workload.choices import Choices
 from difftest.workload.limits import MAX_BEGINS, MAX_BLOCKS, MAX_HUGE, MAX_PAGES
 from difftest.workload.ops import (
@@ -245,6 +242,8 @@ def decode(piece: bytes) -> Workload:
 
 def workloads() -> SearchStrategy[Workload]:
     """Draw a workload."""
+    from hypothesis import strategies as st  # noqa: PLC0415 - a third of the start of a command
+
     return st.binary(min_size=BYTES, max_size=BYTES).map(decode)
 
 
@@ -260,6 +259,8 @@ def drawn_with(
     number: int, strategy: SearchStrategy[Workload], count: int, *, first: bool
 ) -> list[Workload]:
     """Draw `count` workloads with a seed; the simplest of all is among the `first` ones alone."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: PLC0415 - as above
+
     drawn: list[Workload] = []
 
     @seed(number)

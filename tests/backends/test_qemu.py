@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from played import CALM, CRASH, KNOWN, MODEL, outcomes
 from wrong import wrong
 
 from difftest import kernels
 from difftest.backends import qemu
+from difftest.backends.program import Program
+from difftest.guest.build import agent
 from difftest.outcome import Ending, Step
 from difftest.workload.codec import from_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.kernel
 
@@ -28,6 +35,20 @@ def test_a_crash_is_told_as_everywhere_and_the_next_workload_runs_in_a_fresh_boo
     assert seen[1].trace[-1] == Step("0.0.0", 4096, 2)
     assert list(consoles) == [1]
     assert "kernel BUG at mm/userfaultfd.c" in consoles[1]
+
+
+def test_it_runs_where_none_of_the_users_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guest has no way to them, but a bug of QEMU may be one. Here QEMU itself is one."""
+    assert "in bubblewrap" in KERNEL.platform()
+    program = tmp_path / "qemu"
+    program.write_text("#!/bin/sh\necho seen\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(qemu, "PROGRAM", str(program))
+    ended = KERNEL.boot([KNOWN["unpatched"]], Program(init=agent()))
+    assert f"{program}: No such file or directory" in ended.console
+    assert "seen" not in ended.console
 
 
 def test_what_cannot_be_exact_with_two_processors_is_not_played_and_the_others_are() -> None:

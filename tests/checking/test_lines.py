@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 from played import KNOWN
@@ -12,6 +13,7 @@ from difftest import facts, plugins, shards
 from difftest.checking import State, lines
 from difftest.kernels import SERIES
 from difftest.strategy import Strategy
+from difftest.unreached import Unreached
 
 MODEL = KNOWN["release_page"].model_patch or ""
 FEW = shards.plan(40, 0)
@@ -42,10 +44,64 @@ def test_lines_that_no_workload_executes_are_told() -> None:
     one = fix("if memory is None:", "    put_page(pagep.page)", "pagep.page = None")
     for found in lines.on_models([one], FEW, 1):
         assert found.state is State.WRONG
-        head, line = found.text.splitlines()
+        head, line, hint = found.text.splitlines()
+        assert "mutants.toml beside the patch" in hint
         assert head == "1 of 3 added lines were not executed by 40 workloads:"
         assert line.startswith("mm/shmem.py:")
         assert line.endswith(": put_page(pagep.page)")
+
+
+@pytest.fixture
+def _one_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "SERIES", {"6.1": SERIES["6.1"]})
+
+
+@pytest.mark.usefixtures("_one_series")
+def test_a_line_with_a_reason_is_told_and_fine_and_the_others_are_not() -> None:
+    dead = fix("if memory is None:", "    put_page(1)", "    put_page(2)", "pagep.page = None")
+    one = Unreached("model.patch", "put_page(1)", "there is always memory")
+    both = Unreached("model.patch", "put_page(1)\nput_page(2)", "there is always memory")
+    (found,) = lines.on_models([replace(dead, unreached=(both,))], FEW, 1)
+    assert found.state is State.OK
+    head, *told = found.text.splitlines()
+    assert head.startswith("40 workloads execute 2 of the 4 that are added; the others none can")
+    assert [line.partition(": ")[2] for line in told] == [
+        f"put_page({number})    [there is always memory]" for number in (1, 2)
+    ]
+    (found,) = lines.on_models([replace(dead, unreached=(one,))], FEW, 1)
+    assert found.state is State.WRONG
+    assert found.text.splitlines()[0].startswith("1 of 4 added lines were not executed")
+    assert "put_page(2)" in found.text
+    assert "put_page(1)" not in found.text
+
+
+@pytest.mark.usefixtures("_one_series")
+@pytest.mark.parametrize("line", ["put_page(pagep.page)", "pagep.page = None"])
+def test_a_reason_for_a_line_that_is_executed_is_stale(line: str) -> None:
+    entry = Unreached("model.patch", line, "why")
+    (found,) = lines.on_models([replace(KNOWN["release_page"], unreached=(entry,))], FEW, 1)
+    assert found.state is State.WRONG
+    assert found.text.endswith(f"the reason 'why' is stale: `{line}` is executed")
+
+
+@pytest.mark.usefixtures("_one_series")
+def test_a_reason_for_another_file_explains_nothing() -> None:
+    dead = fix("if memory is None:", "    put_page(1)", "pagep.page = None")
+    entry = Unreached("kernel-6.1.patch", "put_page(1)", "why")
+    (found,) = lines.on_models([replace(dead, unreached=(entry,))], FEW, 1)
+    assert found.state is State.WRONG
+
+
+def test_a_reason_for_what_no_patch_adds_is_wrong_without_a_run() -> None:
+    gone = Unreached("kernel-6.1.patch", "gone();", "why")
+    other = Unreached("kernel-6.2.patch", "put_page(*pagep);", "why")
+    kept = Unreached("kernel-6.1.patch", "return -ENOMEM;", "a line that is there before")
+    known = KNOWN["release_page_v1"]
+    found = list(lines.reasons(replace(known, unreached=(*known.unreached, gone, other, kept))))
+    assert [one.state for one in found] == [State.WRONG] * 3
+    assert "adds: they are there 0 times, expected once\ngone();" in found[0].text
+    assert "kernel-6.2.patch adds: the patches are model.patch, kernel-5.10.patch" in found[1].text
+    assert "return -ENOMEM;" in found[2].text
 
 
 def test_a_patch_that_changes_no_code_is_vacuous() -> None:

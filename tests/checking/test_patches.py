@@ -70,7 +70,7 @@ def test_a_source_that_is_not_here_leaves_it_unknown(
 def test_text_that_is_no_patch_is_named() -> None:
     one = fix(model_patch="@@ what @@", kernel_patches={"6.1": "--- a/x\n+++ b/x\n@@ -1,9 +1 @@\n"})
     found = by_about(patches.unreadable(one))
-    assert list(found) == ["mine, kernel-6.1.patch", "mine, model.patch"]
+    assert list(found) == ["mine, model.patch", "mine, kernel-6.1.patch"]
     assert not list(patches.unreadable(fix()))
 
 

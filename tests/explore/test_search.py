@@ -34,6 +34,9 @@ KNOWN = {
 }
 SCENARIOS = bundled()
 UNREDUCED = Bounds(reduction=False)
+LARGEST = "two_fillers_truncater"
+#: They take half a second or more without the reduction.
+LARGE = ("anonymous", "continue", "same_page", "two_copiers_filler", "zeropage")
 
 MAPS = (
     "map file=0 offset=0 pages=2",
@@ -202,7 +205,14 @@ def test_the_reduction_loses_no_end(scene: Scenario, which: tuple[str, str]) -> 
     assert reduced[2].states <= every[2].states
 
 
-@pytest.mark.parametrize("name", sorted(set(SCENARIOS) - {"two_fillers_truncater"}))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name in LARGE))
+        for name in SCENARIOS
+        if name != LARGEST
+    ],
+)
 def test_the_reduction_loses_no_end_of_a_bundled_scenario(name: str) -> None:
     code = code_of("naive_hold")
     every = ends(SCENARIOS[name], code, UNREDUCED)

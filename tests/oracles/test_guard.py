@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from drawn import seed_of, with_faults
 from faulty_workloads import FORGOTTEN, FORGOTTEN_IN_AN_ERROR
 from known import may_find_hugetlb
 
@@ -16,7 +17,6 @@ from difftest import facts
 from difftest.backends.model import ModelBackend
 from difftest.outcome import Ending, Outcome
 from difftest.verdict import UNREACHED, Value, Verdict, compares, judge_safely
-from difftest.workload import faulty
 from difftest.workload.codec import from_text, to_text
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ def test_a_page_that_cannot_be_told_leaves_everything_unknown() -> None:
 def test_a_right_fix_passes_every_other_oracle_whatever_fails_inside(
     strategy: str, series: str, request: pytest.FixtureRequest
 ) -> None:
-    seed = request.config.getoption("randomly_seed") % 1_000_000
-    workloads = [one for one in faulty.shard(seed, 0, 250) if not may_find_hugetlb(one)]
+    drawn = with_faults(seed_of(request.config))
+    workloads = [one for one in drawn if not may_find_hugetlb(one)]
     with ModelBackend(series).runner(facts.chain(KNOWN[strategy], KNOWN)) as runner:
         for workload, outcome in zip(workloads, runner.run(workloads), strict=True):
             for name, one in ORACLES.items():

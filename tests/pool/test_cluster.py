@@ -159,6 +159,7 @@ def test_kernels_travel_to_workers_that_lack_them(dask: Dask, tmp_path: Path) ->
     assert len(list((cache / "kernels").iterdir())) == 2
 
 
+@pytest.mark.long
 def test_a_worker_with_another_difftest_is_refused(dask: Dask, tmp_path: Path) -> None:
     other = tmp_path / "site" / "difftest"
     shutil.copytree(

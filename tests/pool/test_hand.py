@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import signal
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from difftest import campaign, plugins, sandbox, session
+from difftest.kernels import artefacts
 from difftest.pool import hand
 from difftest.pool.hand import Identity, Reply, Setup
 from difftest.shards import Shard
@@ -48,7 +51,9 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def setup(settings: Settings, **changes: Any) -> Setup:
     packed = msgspec.json.encode(settings)
-    made = Setup("run", Identity.here(), sandboxed=False, settings=packed, skip=(), known={})
+    made = Setup(
+        "run", Identity.here(), sandboxed=False, settings=packed, skip=(), known={}, trees={}
+    )
     return made._replace(**changes)
 
 
@@ -73,6 +78,32 @@ def test_what_is_not_in_the_cache_is_asked_for_by_what_it_is_made_from(
     reply = serve(tmp_path, campaign.attack, ("unpatched", "uml:6.1"))
     assert reply.lacks is not None
     assert reply.lacks.partition("/")[0] in {"agent", "kernel"}
+
+
+def test_a_tree_of_the_users_own_is_a_backend_there_for_that_run(
+    tmp_path: Path, settings: Settings
+) -> None:
+    asked = pickle.dumps((campaign.attack, ("unpatched", "uml:mine")))
+    for run, trees in ("with", {"mine": "6.1"}), ("without", {}):
+        hand.set_up(setup(settings, run=run, trees=trees))
+    reply = hand.serve("worker", str(tmp_path), "with", asked)
+    assert (reply.lacks or "").partition("/")[0] in {"agent", "kernel"}
+    refused = hand.serve("worker", str(tmp_path), "without", asked).error
+    assert "uml:mine" in str(refused)
+
+
+def test_what_came_for_one_run_is_not_taken_by_another(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same request may stand for another kernel there: the source is a newer one."""
+    monkeypatch.setenv("DIFFTEST_CACHE", str(tmp_path))
+    hand.set_up(setup(settings))
+    hand.set_up(setup(settings, run="other"))
+    data = zlib.compress(msgspec.msgpack.encode([]))
+    sha256 = hashlib.sha256(data).hexdigest()
+    sent = artefacts.Artefact("kernel/x", "kernels", "abc", sha256, data)
+    assert hand.take(("run", sent)) == ""
+    assert hand._arrived == {"run": {"kernel/x": ("kernels", "abc")}, "other": {}}
 
 
 def test_one_that_is_killed_is_lost_and_the_next_task_has_another(

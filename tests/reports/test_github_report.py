@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
-from made import BUNDLED, campaign, crowd, run
+from made import BUNDLED, campaign, crowd, run, whole
 from msgspec.structs import replace
 from published import github, shown
 
@@ -9,7 +9,7 @@ from difftest.assemble import result_of
 from reports.github import LIMIT, GithubReport
 from reports.markdown import MarkdownReport
 
-WHOLE = result_of(campaign(workloads=2000, shard_size=500))
+WHOLE = whole()
 TEXT = GithubReport().render(WHOLE, "runs/0001")
 PAGE = github(TEXT)
 
@@ -54,7 +54,7 @@ def test_a_void_run_says_so_first() -> None:
 
 
 def test_it_is_shorter_than_the_whole() -> None:
-    large = result_of(crowd())
+    large = crowd()
     assert len(GithubReport().render(large)) < len(MarkdownReport().render(large)) / 2
 
 

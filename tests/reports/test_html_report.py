@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from justhtml import JustHTML
-from made import BUNDLED, UNPATCHED, campaign, crowd, finished, run, seen, strategy
+from made import BUNDLED, UNPATCHED, campaign, crowd, finished, run, seen, strategy, whole
 from msgspec.structs import replace
 from played import KNOWN, MODEL, outcomes
 
 from difftest.assemble import result_of
 from difftest.outcome import Ending, Outcome, Window
-from difftest.result import Deciding
+from difftest.result import Deciding, Telling
 from difftest.verdict import Value
 from difftest.workload.codec import from_text
 from reports.html import HtmlReport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from difftest.result import Result
     from difftest.tally import Run
 
-WHOLE = result_of(campaign(workloads=2000, shard_size=500))
+WHOLE = whole()
 SCRIPT = "<script>alert(1)</script>&amp;\"'"
 
 
@@ -53,26 +55,32 @@ def witnessed(strategy_name: str, oracle: str, text: str, **outcome: Outcome) ->
     return page_of(replace(WHOLE, witnesses=tuple(witnesses)))
 
 
-CRASH = witnessed(
-    "unpatched",
-    "no_kernel_bug",
-    "mount blocks=1\nfile pages=1\nmap file=0 offset=0 pages=1\n"
-    "copy map=0 page=0 source=M\n  window\n    fill leave=0\n",
-)
-LEAK = witnessed(
-    "naive_hold",
-    "block_accounting",
-    "mount blocks=4\nfile pages=1\nmap file=0 offset=0 pages=1\ncopy map=0 page=0 source=U\n",
-)
+@cache
+def crash() -> str:
+    return witnessed(
+        "unpatched",
+        "no_kernel_bug",
+        "mount blocks=1\nfile pages=1\nmap file=0 offset=0 pages=1\n"
+        "copy map=0 page=0 source=M\n  window\n    fill leave=0\n",
+    )
+
+
+@cache
+def leak() -> str:
+    return witnessed(
+        "naive_hold",
+        "block_accounting",
+        "mount blocks=4\nfile pages=1\nmap file=0 offset=0 pages=1\ncopy map=0 page=0 source=U\n",
+    )
 
 
 @pytest.mark.parametrize(
-    "result",
-    [WHOLE, result_of(crowd()), result_of(campaign(lambda _, number: run(number)))],
+    "result_is",
+    [whole, crowd, lambda: result_of(campaign(lambda _, number: run(number)))],
     ids=["5 strategies", "12 strategies", "void"],
 )
-def test_it_is_valid_html(result: Result) -> None:
-    assert parsed(page_of(result)).query("main table")
+def test_it_is_valid_html(result_is: Callable[[], Result]) -> None:
+    assert parsed(page_of(result_is())).query("main table")
 
 
 def test_an_empty_run_is_valid_html() -> None:
@@ -81,8 +89,11 @@ def test_an_empty_run_is_valid_html() -> None:
     assert texts(page_of(result_of(parts)), "h1") == ["No recommendation"]
 
 
-@pytest.mark.parametrize("page", [page_of(WHOLE), CRASH, LEAK], ids=["whole", "crash", "leak"])
-def test_it_asks_the_network_for_nothing(page: str) -> None:
+@pytest.mark.parametrize(
+    "shown", [lambda: page_of(WHOLE), crash, leak], ids=["whole", "crash", "leak"]
+)
+def test_it_asks_the_network_for_nothing(shown: Callable[[], str]) -> None:
+    page = shown()
     assert "default-src 'none'" in page
     assert not re.search(r"https?://|//[a-z]|@import|url\(", page)
     assert not parsed(page).query("script, link, img, iframe, object, embed")
@@ -94,7 +105,7 @@ def test_it_asks_the_network_for_nothing(page: str) -> None:
 
 def test_tables_of_many_oracles_are_set_small() -> None:
     assert not parsed(page_of(WHOLE)).query("table.cells.many")
-    assert len(parsed(page_of(result_of(crowd()))).query("table.cells.many")) == 3
+    assert len(parsed(page_of(crowd())).query("table.cells.many")) == 3
 
 
 def test_the_decision_comes_first() -> None:
@@ -116,7 +127,7 @@ def test_each_backend_has_a_table_with_a_cell_for_each_oracle() -> None:
 
 def test_a_cell_that_judged_nothing_is_not_shown_as_clean() -> None:
     cells = tuple(
-        replace(one, upper_bound=0.4, reached=6, verdict=Value.UNKNOWN)
+        replace(one, upper_bound=0.4, reached=6, bounding=6, verdict=Value.UNKNOWN)
         if one.strategy == "release_page"
         else one
         for one in WHOLE.cells
@@ -126,15 +137,15 @@ def test_a_cell_that_judged_nothing_is_not_shown_as_clean() -> None:
 
 
 def test_the_witness_is_a_timeline_with_a_column_for_each_thread() -> None:
-    assert texts(CRASH, "table.timeline th[scope=col]") == [
+    assert texts(crash(), "table.timeline th[scope=col]") == [
         "step", "copier", "monitor", "blocks of 1 in use", "pages of files",
     ]  # fmt: skip
-    assert texts(CRASH, "table.timeline tbody th") == ["0.0", "0.0.0", "0"]
-    assert texts(CRASH, "table.timeline caption") == ["model and uml:6.1"]
+    assert texts(crash(), "table.timeline tbody th") == ["0.0", "0.0.0", "0"]
+    assert texts(crash(), "table.timeline caption") == ["model and uml:6.1"]
 
 
 def test_the_window_and_the_lock_are_marked() -> None:
-    stop, inside, back = parsed(CRASH).query("table.timeline tbody tr")
+    stop, inside, back = parsed(crash()).query("table.timeline tbody tr")
     assert "its window opens" in stop.to_text()
     assert "no lock held" in stop.to_text()
     assert [one.attrs.get("class") for one in inside.query("td")] == [
@@ -145,19 +156,19 @@ def test_the_window_and_the_lock_are_marked() -> None:
 
 
 def test_blocks_are_shown_before_and_after_each_step() -> None:
-    assert texts(CRASH, "table.timeline td.blocks") == ["0 → 0", "", "0 → 1", "1", "1 → ?", ""]
+    assert texts(crash(), "table.timeline td.blocks") == ["0 → 0", "", "0 → 1", "1", "1 → ?", ""]
 
 
 def test_the_crash_is_marked_where_it_happened() -> None:
-    assert texts(CRASH, "tr.crash th") == ["0"]
-    assert "crashed: BUG at mm/userfaultfd.c mcopy_atomic" in texts(CRASH, "tr.crash td.acts")[0]
-    assert not parsed(CRASH).query("tr.leak")
+    assert texts(crash(), "tr.crash th") == ["0"]
+    assert "crashed: BUG at mm/userfaultfd.c mcopy_atomic" in texts(crash(), "tr.crash td.acts")[0]
+    assert not parsed(crash()).query("tr.leak")
 
 
 def test_a_leak_is_marked_from_the_step_on_that_leaves_it() -> None:
-    assert texts(LEAK, "tr.leak th") == ["0", ""]
-    assert texts(LEAK, "tr.leak td.blocks") == ["0 → 1", "0 leak", "1 → 1", "0 leak"]
-    assert not parsed(LEAK).query("tr.crash")
+    assert texts(leak(), "tr.leak th") == ["0", ""]
+    assert texts(leak(), "tr.leak td.blocks") == ["0 → 1", "0 leak", "1 → 1", "0 leak"]
+    assert not parsed(leak()).query("tr.crash")
 
 
 def test_backends_that_saw_different_things_have_a_timeline_each() -> None:
@@ -172,7 +183,7 @@ def test_backends_that_saw_different_things_have_a_timeline_each() -> None:
 
 def test_the_step_that_the_evidence_names_is_pointed_at() -> None:
     witness = replace(WHOLE.witnesses[0], evidence="BUG at x.c f, after step 0.0.0")
-    text = parsed(CRASH) and "copy map=0 page=0 source=M\n  window\n    fill leave=0\n"
+    text = parsed(crash()) and "copy map=0 page=0 source=M\n  window\n    fill leave=0\n"
     text = f"mount blocks=1\nfile pages=1\nmap file=0 offset=0 pages=1\n{text}"
     seen_there = outcomes(MODEL, KNOWN["unpatched"], [from_text(text)])[0]
     witness = replace(witness, text=text, outcomes={"model": seen_there})
@@ -275,3 +286,19 @@ def test_what_was_seen_besides_is_there() -> None:
     page = page_of(replace(WHOLE, informational=("block_accounting",)))
     assert len(texts(page, "#besides li")) == 2
     assert not parsed(page_of(WHOLE)).query("#besides")
+
+
+def test_each_two_strategies_have_the_witness_that_tells_them_apart() -> None:
+    told = Telling("naive_hold", "block_accounting", ("model",), 3, "x\n", SCRIPT, "witnesses/n")
+    pairs = tuple(
+        replace(one, told=(told,)) if "naive_hold" in (one.one, one.other) else one
+        for one in WHOLE.pairs
+    )
+    page = page_of(replace(WHOLE, pairs=pairs))
+    rows = texts(page, "#apart tr")
+    names = " ".join(one.name for one in BUNDLED)
+    assert rows[0].replace("_ ", "_") == names
+    assert "naive_hold 1 1 1 1" in rows
+    assert rows[-1] == f"1 naive_hold block_accounting model {SCRIPT} runs/0001/witnesses/n"
+    assert "#apart" in page
+    assert "apart" not in page_of(replace(WHOLE, pairs=()))

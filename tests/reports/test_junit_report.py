@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from junitparser import Error, Failure, Skipped, TestCase, TestSuite
-from made import BACKENDS, BUNDLED, HUNG, ORACLES, campaign, except_for, run, strategy
+from made import BACKENDS, BUNDLED, HUNG, ORACLES, campaign, except_for, run, strategy, whole
 from msgspec.structs import replace
 from published import JUNIT
 from published import junit as suites
@@ -12,7 +12,7 @@ from difftest.assemble import result_of
 from difftest.result import Attack
 from reports.junit import JunitReport
 
-WHOLE = result_of(campaign(workloads=2000, shard_size=500))
+WHOLE = whole()
 
 
 def outcome(suite: TestSuite, name: str) -> tuple[type, str]:

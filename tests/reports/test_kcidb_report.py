@@ -5,7 +5,7 @@ import json
 
 import pytest
 from kcidb_io.schema import LATEST, V5_0
-from made import BUNDLED, HUNG, ORACLES, campaign, except_for, run, strategy
+from made import BUNDLED, HUNG, ORACLES, campaign, except_for, run, strategy, whole
 from msgspec.structs import replace
 from published import kcidb
 
@@ -13,7 +13,7 @@ from difftest.assemble import result_of
 from difftest.errors import UsageError
 from reports.kcidb import KcidbReport
 
-WHOLE = result_of(campaign(workloads=2000, shard_size=500))
+WHOLE = whole()
 TEXT = KcidbReport().render(WHOLE, "runs/0001")
 DATA = kcidb(TEXT)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from made import RACE, UNPATCHED, campaign, run, seen, strategy
+from made import RACE, UNPATCHED, campaign, run, seen, strategy, whole
+from msgspec.structs import replace
 
 from difftest.assemble import result_of
+from difftest.result import Telling
 from reports.markdown import MarkdownReport
 
 if TYPE_CHECKING:
     from difftest.tally import Run
 
-WHOLE = result_of(campaign(workloads=2000, shard_size=500))
+WHOLE = whole()
 PAGE = MarkdownReport().render(WHOLE, "runs/0001")
 
 
@@ -84,3 +86,20 @@ def test_failed_checks_are_bold() -> None:
 
 def test_each_strategy_is_introduced() -> None:
     assert "- **release_page**: release_page mends it. (+3 -1 lines; for 6.1)" in PAGE
+
+
+def test_each_two_strategies_have_the_witness_that_tells_them_apart_or_what_was_compared() -> None:
+    told = Telling("naive_hold", "block_accounting", ("model",), 3, "x\n", "1 block", "witnesses/n")
+    pairs = [
+        replace(one, told=(told,)) if "naive_hold" in (one.one, one.other) else one
+        for one in WHOLE.pairs
+    ]
+    page = MarkdownReport().render(replace(WHOLE, pairs=tuple(pairs)), "runs/0001")
+    (part,) = re.findall("## What tells them apart\n(.*?)\n## ", page, re.DOTALL)
+    assert "| naive_hold | 1 | 1 | 1 |  | 1 |" in part
+    assert "| 1 | naive_hold | block_accounting | model | 1 block | runs/0001/witnesses/n |" in part
+    assert "- remove_bug_on and release_page: 0 of 2000 outcomes differ on model" in part
+
+
+def test_a_run_without_pairs_has_no_such_part() -> None:
+    assert "tells them apart" not in MarkdownReport().render(replace(WHOLE, pairs=()), "")

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The ledger: what files and mappings should hold, kept from what the operations reported.
-
-It knows the documentation and the results, and nothing of how a kernel comes to them; so it can
-judge a kernel and the model alike.
-"""
+"""The walk along an outcome that keeps the books."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from errno import EAGAIN, EBADF, EEXIST, EFAULT, EINTR, EINVAL, ENOENT, ENOMEM
 from typing import TYPE_CHECKING
 
+from difftest.ledger.books import Book, Mapping
+from difftest.ledger.flights import Attempt, Filling, Flight, Removal, Returned
 from difftest.outcome import Ending, Outcome, Step, Window
 from difftest.workload import ops
 from difftest.workload.limits import HPAGE_SIZE, PAGE_SIZE
@@ -18,295 +16,6 @@ from difftest.workload.workload import Kind, Map, Workload, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-
-class UntoldError(LookupError):
-    """An outcome leaves open what happened: nobody can judge it."""
-
-
-MIXTURE = -1
-"""The tag of a page that was copied from two pages of different tags."""
-
-
-@dataclass(slots=True)
-class Book:
-    """A file: its size in pages, and the tags of the pages that it has.
-
-    `limited`: its pages are blocks of the mount. `charged`: memory is committed for each.
-    `reclaimed` are those of its pages that were to be reclaimed since they were filled.
-    """
-
-    size: int
-    limited: bool = False
-    charged: bool = True
-    pages: dict[int, int] = field(default_factory=dict)
-    reclaimed: set[int] = field(default_factory=set)
-
-    def fill(self, page: int, tag: int) -> None:
-        self.pages[page] = tag
-        self.reclaimed.discard(page)
-
-
-@dataclass(slots=True)
-class Mapping:
-    """A mapping: pages `offset` to `offset + pages` of a file, or of none, of `size` bytes each.
-
-    `own` holds the tags of private pages that it has, by page; None for a page of the file.
-    `present` are the pages with a page-table entry, `doubtful` those that may have one: their
-    entry may have been taken away, and no document says whether. `reclaimed` are private pages
-    that were to be reclaimed since they were filled. `protected` are those that were filled for
-    write-protection while it is on, `unsure` those that could not be written anyway, and that a
-    kernel may not protect. `scarce`: nobody has reserved its huge pages.
-    """
-
-    book: Book | None
-    offset: int
-    pages: int
-    shared: bool
-    own: dict[int, int | None] = field(default_factory=dict)
-    present: set[int] = field(default_factory=set)
-    doubtful: set[int] = field(default_factory=set)
-    reclaimed: set[int] = field(default_factory=set)
-    protected: set[int] = field(default_factory=set)
-    unsure: set[int] = field(default_factory=set)
-    size: int = PAGE_SIZE
-    scarce: bool = False
-    mapped: bool = True
-    registered: bool = True
-    protects: bool = False
-    writable: bool = True
-    locked: bool = False
-    moved: bool = False
-
-    def holds(self, page: int) -> int:
-        """Return the tag that memory holds at a page that is present."""
-        tag = self.own.get(page)
-        if tag is None and self.book:
-            return self.book.pages.get(self.offset + page, 0)
-        return tag or 0
-
-    def drop(self, page: int) -> None:
-        """Take a page-table entry away, and a private page with it.
-
-        It may leave something in its place that tells of its protection.
-        """
-        self.own.pop(page, None)
-        self.present.discard(page)
-        if page not in self.protected:
-            self.doubtful.discard(page)
-        elif self.book:
-            self.doubtful.add(page)
-
-    def fill(self, page: int, *, protect: bool) -> None:
-        """Enter a page-table entry."""
-        self.own.pop(page, None)
-        self.doubtful.discard(page)
-        self.present.add(page)
-        self.reclaimed.discard(page)
-        for pages, holds in (
-            (self.protected, protect),
-            (self.unsure, protect and not self.writable),
-        ):
-            (pages.add if holds else pages.discard)(page)
-
-    def unregister(self) -> None:
-        """Watch it no more: what was protected is not, either."""
-        self.registered = self.protects = False
-        self.protected.clear()
-
-    def doubt(self, page: int) -> None:
-        """Note that a page-table entry may be gone; whatever it leads to stays."""
-        if page in self.present:
-            self.present.discard(page)
-            self.doubtful.add(page)
-
-    def is_of_file(self, page: int) -> bool:
-        """Whether what is mapped at a page, if anything, is a page of the file."""
-        return self.shared or self.own.get(page, 0) is None
-
-    def page_out(self, page: int) -> None:
-        """Reclaim a page: one of a file loses its entry, that of a private one leads to swap."""
-        if page not in self.present | self.doubtful:
-            return
-        if not self.is_of_file(page):
-            self.reclaimed.add(page)
-            return
-        self.doubt(page)
-        if self.book:
-            self.book.reclaimed.add(self.offset + page)
-
-    def was_reclaimed(self, page: int) -> bool:
-        """Whether what is mapped at a page was to be reclaimed since it was filled."""
-        if self.is_of_file(page):
-            return self.book is not None and self.offset + page in self.book.reclaimed
-        return page in self.reclaimed
-
-
-Filling = ops.Copying | ops.CopyWp | ops.Zeropage | ops.Continue
-
-#: What is checked before anything is charged or allocated for a page.
-_BEFORE = frozenset((EAGAIN, EBADF, EINTR, EINVAL, ENOENT))
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A page that a copy, zeropage or continue comes to, for the last time.
-
-    `op` is the operation; `page` counts from the start of its range. `reasons` are the errno values
-    with which the documentation lets it fail here; `barred` those that must keep it from filling
-    the page. `retried`: it stopped here before. `installed`: it says that it put the page there.
-    `mapping` is what was mapped there; `room`: by what files hold there is space for the page, and
-    no other copy is in flight that a block may be kept for; `full`: the mount has no block left.
-    `kept`: it says that it put the page there because a fault made the callee say so, which had
-    done nothing. `injected`: a fault has made the operation fail somewhere. `size` is that of the
-    page.
-    """
-
-    at: str
-    op: Filling
-    mapping: Mapping
-    page: int
-    reasons: frozenset[int]
-    barred: frozenset[int]
-    retried: bool
-    installed: bool
-    room: bool
-    full: bool
-    kept: bool = False
-    injected: bool = False
-    size: int = PAGE_SIZE
-
-    @property
-    def entered(self) -> bool:
-        """Whether the kernel came as far as to charge or allocate something for the page."""
-        return not self.barred & _BEFORE
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """An operation that returned; the ledger is as it should be after it. Last of its events.
-
-    `used` blocks are in use by what was reported, `blocks` by what files hold, `kept` of those by
-    what was never to be reclaimed; `stopped`: a copy is. `full`: the file that it is to write to
-    may be refused another page.
-    """
-
-    at: str
-    op: ops.Op
-    step: Step
-    used: int
-    blocks: int
-    kept: int
-    stopped: bool
-    full: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """A madvise(MADV_DONTNEED) that waits: for bytes of a mapping, at one of its two places."""
-
-    map: int
-    start: int
-    end: int
-    moved: bool
-
-    def pages(self, mapping: Mapping) -> range:
-        """Return the pages of what is mapped now that are to go: only whole huge ones do."""
-        if self.start % mapping.size:
-            return range(0)
-        return range(self.start // mapping.size, min(self.end // mapping.size, mapping.pages))
-
-
-@dataclass(slots=True)
-class Flight:
-    """A copy, zeropage or continue in progress. `page` is the next that it comes to."""
-
-    at: str
-    op: Filling
-    ordinal: int
-    moved: bool
-    """Which of the two places of its mapping it began with."""
-    size: int
-    """Of a page, as the mapping was then."""
-    page: int = 0
-    stops: int = 0
-    stopped_at: int = -1
-    """The page that it stopped for last."""
-    zeros: set[int] = field(default_factory=set)
-    """The source pages that nobody filled, which are read as zeros."""
-    source_gone: bool = False
-    killed: bool = False
-    injected: set[int] = field(default_factory=set)
-    """The errno values of faults that hit in it."""
-    kept: set[int] = field(default_factory=set)
-    """The pages of which a callee said that they are in place, and did nothing."""
-
-    @property
-    def letters(self) -> str:
-        return self.op.source if isinstance(self.op, ops.Copying) else "R" * self.op.pages
-
-    def needed_for(self, page: int) -> range:
-        """Return the source pages that a page is copied from."""
-        halves = isinstance(self.op, ops.Copying) and self.op.shift
-        return range(page, page + (2 if halves else 1))
-
-    def page_of_stop(self, stop: int) -> int:
-        """Return the page that it is about to fill when it stops for that time, from 0."""
-        missing = self.missing
-        if stop >= len(missing):
-            raise LookupError(f"step {self.at} stopped more often than its source has pages for")
-        return max(0, missing[stop] + 1 - len(self.needed_for(0)))
-
-    @property
-    def missing(self) -> list[int]:
-        """The source pages at which it stops, if it comes so far."""
-        pages = [page for page in range(self.op.pages) if not self.at_risk(page)]
-        read = {source for page in pages for source in self.needed_for(page)}
-        return [n for n, letter in enumerate(self.letters) if letter == "M" and n in read]
-
-    def retried(self) -> int:
-        """Return the page that it comes to for the second time.
-
-        That is where it stopped; but it comes again, and does not stop, where nobody fills the
-        source. Raises UntoldError if it cannot be told which one.
-        """
-        pages = [self.page] if self.page == self.stopped_at else []
-        for page in range(self.page + len(pages), self.op.pages):
-            seen = self.needed_for(page - 1) if page else ()
-            if any(source in self.zeros and source not in seen for source in self.needed_for(page)):
-                pages.append(page)
-        if len(pages) != 1:
-            raise UntoldError("which page a callee kept cannot be told")
-        return pages[0]
-
-    def at_risk(self, page: int) -> bool:
-        """Whether it came to a page with one that was kept before: it reads no source then."""
-        return page - 1 in self.kept
-
-    def tag(self, page: int) -> int:
-        """Return what it fills a page with."""
-        if isinstance(self.op, ops.Zeropage):
-            return 0
-        zeros = {source in self.zeros for source in self.needed_for(page)}
-        if len(zeros) > 1:
-            return MIXTURE
-        return 0 if True in zeros else tag_of(self.ordinal, page)
-
-
-_last: tuple[Workload, Outcome, Ledger, tuple[Attempt | Returned, ...]] | None = None
-
-
-def follow(workload: Workload, outcome: Outcome) -> tuple[Ledger, tuple[Attempt | Returned, ...]]:
-    """Return a ledger that has walked to the end, and the events on the way.
-
-    Oracles ask one after another for the same outcome: the last answer is kept, and not to be
-    changed. Raises LookupError as `walk` does.
-    """
-    global _last  # noqa: PLW0603 - it depends on the arguments alone
-    if _last is None or _last[0] is not workload or _last[1] is not outcome:
-        ledger = Ledger(workload, outcome)
-        _last = workload, outcome, ledger, tuple(ledger.walk())
-    return _last[2], _last[3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -765,3 +474,19 @@ class Ledger:
         if removal and mapping and mapping.mapped and mapping.moved == removal.moved:
             for page in removal.pages(mapping) if not mapping.locked else ():
                 mapping.drop(page)
+
+
+_last: tuple[Workload, Outcome, Ledger, tuple[Attempt | Returned, ...]] | None = None
+
+
+def follow(workload: Workload, outcome: Outcome) -> tuple[Ledger, tuple[Attempt | Returned, ...]]:
+    """Return a ledger that has walked to the end, and the events on the way.
+
+    Oracles ask one after another for the same outcome: the last answer is kept, and not to be
+    changed. Raises LookupError as `walk` does.
+    """
+    global _last  # noqa: PLW0603 - it depends on the arguments alone
+    if _last is None or _last[0] is not workload or _last[1] is not outcome:
+        ledger = Ledger(workload, outcome)
+        _last = workload, outcome, ledger, tuple(ledger.walk())
+    return _last[2], _last[3]
