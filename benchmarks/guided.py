@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from benchmarks.measure import Row, interleaved
+from benchmarks.measure import Row, interleaved, medians, seconds
 from difftest import facts, guided, reached
 from difftest.backends.model import ModelBackend
 from difftest.errors import PatchError
@@ -69,7 +69,19 @@ def rows(*, quick: bool) -> list[Row]:
         *_caught(10 if quick else 50),
         *_killed(2 if quick else 10),
         *_rare(1 if quick else 4),
+        _cost(1 if quick else 5),
     ]
+
+
+def _cost(repeats: int) -> Row:
+    mine, other = medians(
+        "drawing",
+        repeats,
+        lambda seed: seconds(lambda: list(islice(steered(seed, faults=False), MOST))),
+        lambda seed: seconds(lambda: list(drawn(seed, faults=False))),
+    )
+    milli = 1000 / MOST
+    return Row("guided", "drawing a workload", mine * milli, "not guided", other * milli, "ms")
 
 
 def _caught(seeds: int) -> list[Row]:
