@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmarks import build, campaign, core, crash, explore, kernel, model, shrink
+from benchmarks import build, campaign, core, crash, explore, guided, kernel, model, shrink
 from difftest.errors import DifftestError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS = {
     "model": model.rows,
+    "guided": guided.rows,
     "explore": explore.rows,
     "kernel": kernel.rows,
     "qemu": kernel.emulated,

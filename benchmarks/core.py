@@ -68,6 +68,6 @@ def _play(workloads: list[Workload], _: int) -> float:
             campaign.prepare(context)
             tasks = [
                 campaign.Task(kernel.STRATEGY, backend, number, first, texts[first:][:length], b"")
-                for first, length, number, _ in plan(len(workloads), 0)
+                for first, length, number, *_ in plan(len(workloads), 0)
             ]
             return seconds(lambda: [store.add_done(campaign.play(context, task)) for task in tasks])

@@ -43,6 +43,7 @@ from difftest.result import (
     Witness,
 )
 from difftest.ruling import against_base, failure, own, ruled_out
+from difftest.shards import planned
 from difftest.shared import Seen, Shared, shared
 from difftest.strategy import BASELINE
 from difftest.workload.codec import size
@@ -138,8 +139,10 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
             if unknown := numbers - texts.keys():
                 raise StoreError(f"the run has no text of workload {min(unknown)}: it is damaged")
         all_marks[name] = likeness.marks(tallies, count)
-        all_cells += cells(name, runs, fitting, settings.oracles, settings.blind)
-        all_kinds += kinds(name, runs, fitting, settings.oracles)
+        all_cells += cells(
+            name, runs, fitting, settings.oracles, settings.blind, settings.independent
+        )
+        all_kinds += kinds(name, runs, fitting, settings.oracles, settings.independent)
         all_seen[name] = seen_of({backend: runs.get(backend, {}) for backend in fitting})
         if any(map(is_model, fitting)):
             all_conformance += [
@@ -155,7 +158,7 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
         for backend in settings.backends
     }
     all_cells = [
-        _sharing(cell, bugs[cell.backend], all_seen[cell.strategy][cell.backend], settings.oracles)
+        _sharing(cell, bugs[cell.backend], all_seen[cell.strategy][cell.backend], settings)
         for cell in all_cells
     ]
     all_witnesses = [
@@ -192,8 +195,9 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
     )
     return Result(
         seed=settings.seed,
-        workloads=settings.workloads + settings.faults,
-        faults=settings.faults,
+        workloads=settings.independent + settings.guided,
+        faults=sum(one.length for one in planned(settings) if one.faults),
+        guided=settings.guided,
         done=len(done),
         backends=settings.backends,
         platforms=dict(parts.platforms),
@@ -212,7 +216,11 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
         ),
         witnesses=explained(all_witnesses, parts.culprits(), parts.deciding()),
         pairs=pairs_of(
-            names if settings.oracles else (), all_witnesses, shrunk.values(), all_marks
+            names if settings.oracles else (),
+            all_witnesses,
+            shrunk.values(),
+            all_marks,
+            settings.independent,
         ),
         controls=tuple(checks),
         conformance=tuple(all_conformance),
@@ -228,7 +236,7 @@ def result_of(parts: Parts, preferences: Sequence[str] | None = None) -> Result:
             attacks,
             _grounds(settings, all_cells, all_witnesses),
             settings.preferences if preferences is None else preferences,
-            workloads=settings.workloads + settings.faults,
+            workloads=settings.independent + settings.guided,
             done=len(done),
         ),
         timings=dict(parts.timings),
@@ -264,18 +272,29 @@ def _said(witness: Witness, parts: Parts) -> dict[str, str]:
     return {backend: line for backend, line in said.items() if line}
 
 
-def _sharing(cell: Cell, bugs: Iterable[Shared], seen: Seen, oracles: Sequence[str]) -> Cell:
+def _sharing(cell: Cell, bugs: Iterable[Shared], seen: Seen, settings: Settings) -> Cell:
     """Return a cell with what of it is a bug that all have.
 
     A workload that such a one crashes is none that the other oracles were to judge.
     """
     forgiven = [(bug, bug.forgiven.get(cell.strategy, frozenset())) for bug in bugs]
-    own = sum(len(numbers) for bug, numbers in forgiven if oracles[bug.column] == cell.oracle)
-    unknown = seen.unknown.get(oracles.index(cell.oracle), set())
-    hidden = sum(len(numbers & unknown) for bug, numbers in forgiven if bug.title)
+    column = settings.oracles.index(cell.oracle)
+    own = [number for bug, numbers in forgiven if bug.column == column for number in numbers]
+    unknown = seen.unknown.get(column, set())
+    hidden = [number for bug, numbers in forgiven if bug.title for number in numbers & unknown]
     if hidden:
-        cell = replace(cell, runs=cell.runs - hidden, unknown=cell.unknown - hidden)
-    return sharing(cell, own) if own else cell
+        cell = replace(
+            cell,
+            runs=cell.runs - len(hidden),
+            drawn=cell.drawn - _drawn(hidden, settings),
+            unknown=cell.unknown - len(hidden),
+        )
+    return sharing(cell, len(own), _drawn(own, settings)) if own else cell
+
+
+def _drawn(numbers: Iterable[int], settings: Settings) -> int:
+    """Return how many of these workloads were drawn independently."""
+    return sum(number < settings.independent for number in numbers)
 
 
 def _forgiven(bugs: Mapping[str, Iterable[Shared]], strategy: str) -> set[tuple[str, int, int]]:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from difftest import again, facts, findings, judging, pairs, reached, shards, trial
+from difftest import again, facts, findings, guided, judging, pairs, reached, shards, trial
 from difftest.assemble import result_of
 from difftest.attack import attacks_on
 from difftest.attack import prepare as prepare_attacks
@@ -268,7 +268,7 @@ def _attack(
 def _draw(settings: Settings, store: Store, pool: Pool) -> list[Shard]:
     """See that the store has all workloads; return the shards."""
     have = store.workloads()
-    planned = shards.plan(settings.workloads, settings.faults)
+    planned = shards.planned(settings)
     missing = [(settings.seed, shard) for shard in planned if shard.first not in have]
     with progress("drawing workloads", sum(shard.length for _, shard in missing)) as shown:
         for first, texts in pool.each(draw, missing):
@@ -277,10 +277,10 @@ def _draw(settings: Settings, store: Store, pool: Pool) -> list[Shard]:
     return planned
 
 
-def draw(_: Context, task: tuple[int, Shard]) -> tuple[int, list[str]]:
+def draw(context: Context, task: tuple[int, Shard]) -> tuple[int, list[str]]:
     """Draw a shard of workloads for a seed; return the number of the first, and the texts."""
     seed, shard = task
-    return shard.first, shard.draw(seed)
+    return shard.first, shard.draw(seed, lambda: guided.models_of(context.settings))
 
 
 def play(context: Context, task: Task) -> Done:

@@ -59,7 +59,8 @@ def between(before: Store, after: Store) -> Changes:
     """Compare two runs, finished or not. Raises StoreError if one is damaged."""
     one, other = result_of(before), result_of(after)
     had = before.workloads()
-    # Those with faults are numbered after the others: the same one may have another number.
+    # Those with faults, and guided ones, are numbered after the others: the same one may have
+    # another number.
     texts = {text: number for number, text in had.items()}
     numbers = {
         number: number if had.get(number) == text else texts[text]
@@ -106,7 +107,7 @@ def render(found: Changes, before: str, after: str) -> str:
 
 def _inputs(before: Store, after: Store, one: Result, other: Result) -> Iterator[str]:
     first, second = before.settings, after.settings
-    for name in ("version", "seed", "workloads", "faults"):
+    for name in ("version", "seed", "workloads", "faults", "guided"):
         a, b = getattr(first, name), getattr(second, name)
         if a != b:
             yield f"{_CALLED.get(name, name)}: {a} -> {b}"

@@ -7,6 +7,7 @@ need be in memory. None depends on the order in which tallies come.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from difftest.result import Conformance
     from difftest.strategy import Strategy
     from difftest.tally import Run, Tally
+    from difftest.verdict import Verdict
 
 #: The runs of one strategy: backend, then number of the workload.
 Runs: TypeAlias = "Mapping[str, Mapping[int, Run]]"
@@ -48,10 +50,12 @@ def cells(
     backends: Iterable[str],
     oracles: Sequence[str],
     blind: Callable[[str, str, str], str] = lambda *_: "",
+    independent: float = math.inf,
 ) -> list[Cell]:
     """Count verdicts, a cell for each of `backends` and each oracle.
 
-    `blind(oracle, strategy, backend)` says why there is nothing to judge in a cell, or "".
+    `blind(oracle, strategy, backend)` says why there is nothing to judge in a cell, or "". Bounds
+    count workloads of numbers below `independent`: the others are guided.
     """
     return [
         _cell(
@@ -61,6 +65,7 @@ def cells(
             column,
             runs.get(backend, {}),
             blind(oracle, strategy, backend),
+            independent,
         )
         for backend in backends
         for column, oracle in enumerate(oracles)
@@ -74,12 +79,13 @@ def _cell(
     column: int,
     runs: Mapping[int, Run],
     unseen: str,
+    independent: float,
 ) -> Cell:
     played = [run for run in runs.values() if run.outcome.ending is not Ending.UNPLAYED]
     verdicts = [run.verdicts[column] for run in played]
     count = Counter(verdict.value for verdict in verdicts)
     unknown = (verdict.evidence for verdict in verdicts if verdict.value is Value.UNKNOWN)
-    reached = sum(one.reached for one in verdicts if one.value is not Value.UNKNOWN)
+    reached = [run for run in played if _reached(run.verdicts[column])]
     return sharing(
         Cell(
             strategy=strategy,
@@ -87,7 +93,9 @@ def _cell(
             oracle=oracle,
             verdict=Value.UNKNOWN,
             runs=len(verdicts),
-            reached=reached,
+            reached=len(reached),
+            drawn=sum(run.number < independent for run in played),
+            bounding=sum(run.number < independent for run in reached),
             passed=count[Value.PASS],
             fail=count[Value.FAIL],
             shared=0,
@@ -100,30 +108,53 @@ def _cell(
     )
 
 
-def sharing(cell: Cell, count: int) -> Cell:
-    """Return a cell of which so many failures are those that all have, with verdict and bound."""
-    reached, fail = cell.reached - count, cell.fail - count
-    verdict = Value.PASS if reached >= ENOUGH else Value.UNKNOWN
+def _reached(verdict: Verdict) -> bool:
+    return verdict.reached and verdict.value is not Value.UNKNOWN
+
+
+def sharing(cell: Cell, count: int, drawn: int | None = None) -> Cell:
+    """Return a cell of which so many failures are those that all have, with verdict and bound.
+
+    `drawn` of those were drawn independently: all of them, if that is not said.
+    """
+    drawn = count if drawn is None else drawn
+    fail, bounding = cell.fail - count, cell.bounding - drawn
+    verdict = Value.PASS if bounding >= ENOUGH else Value.UNKNOWN
     return replace(
         cell,
         shared=count,
+        drawn=cell.drawn - drawn,
+        bounding=bounding,
         verdict=Value.FAIL if fail else verdict,
-        upper_bound=upper_bound(reached) if reached and not fail else None,
+        upper_bound=upper_bound(bounding) if bounding and not fail else None,
     )
 
 
-def kinds(strategy: str, runs: Runs, backends: Iterable[str], oracles: Sequence[str]) -> list[Kind]:
-    """Count what oracles tell apart, by backend and oracle, kinds by name."""
+def kinds(
+    strategy: str,
+    runs: Runs,
+    backends: Iterable[str],
+    oracles: Sequence[str],
+    independent: float = math.inf,
+) -> list[Kind]:
+    """Count what oracles tell apart, by backend and oracle, kinds by name; see `cells`."""
     found = []
     for backend in backends:
         for column, oracle in enumerate(oracles):
-            verdicts = [run.verdicts[column] for run in runs.get(backend, {}).values()]
+            its = runs.get(backend, {}).values()
+            verdicts = [run.verdicts[column] for run in its]
             reached = Counter(kind for one in verdicts for kind in one.kinds)
+            bounding = Counter(
+                kind
+                for run in its
+                if run.number < independent
+                for kind in run.verdicts[column].kinds
+            )
             failed = Counter(
                 kind for one in verdicts if one.value is Value.FAIL for kind in one.kinds
             )
             found += [
-                Kind(strategy, backend, oracle, kind, reached[kind], failed[kind])
+                Kind(strategy, backend, oracle, kind, reached[kind], failed[kind], bounding[kind])
                 for kind in sorted(reached)
             ]
     return found

@@ -38,6 +38,11 @@ def marks(tallies: Iterable[Tally], count: int) -> Marks:
     return dict(sorted(found.items()))
 
 
+def first(marks: Marks, count: int) -> Marks:
+    """Return the marks of the first `count` workloads."""
+    return {backend: row[:count] for backend, row in marks.items()}
+
+
 def _mark(run: Run) -> int:
     if not run.outcome.known:
         return 0

@@ -73,7 +73,11 @@ def alike(result: Result) -> list[str]:
         for said in [
             [
                 f"{one.differ} of {one.compared} outcomes differ on {one.backend}"
-                + (f" (<{percent(upper_bound(one.compared))})" if not one.differ else "")
+                + (
+                    f" (<{percent(upper_bound(one.bounding))})"
+                    if one.bounding and not one.differ
+                    else ""
+                )
                 for one in pair.likeness
                 if one.compared
             ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from difftest.findings import Shrunk
-    from difftest.likeness import Marks
+    from difftest.likeness import Compared, Marks
     from difftest.result import Witness
     from difftest.store import Store
     from difftest.tally import Tally
@@ -133,8 +133,13 @@ def pairs_of(
     witnesses: Sequence[Witness],
     shrunk: Iterable[Shrunk],
     marks: Mapping[str, Marks],
+    independent: int,
 ) -> tuple[Pair, ...]:
-    """Return each two of the strategies, with what tells them apart of what was shrunk so far."""
+    """Return each two of the strategies, with what tells them apart of what was shrunk so far.
+
+    The first `independent` workloads are those that were drawn independently.
+    """
+    drawn = {name: likeness.first(its, independent) for name, its in marks.items()}
     own = {(one.strategy, one.oracle, one.text): one for one in witnesses if one.shrunk}
     told: defaultdict[frozenset[str], list[Telling]] = defaultdict(list)
     for one in shrunk:
@@ -161,12 +166,19 @@ def pairs_of(
             one,
             other,
             tuple(sorted(told[frozenset((one, other))], key=_order)),
-            tuple(
-                Likeness(backend, found.compared, len(found.differ))
-                for backend, found in likeness.compared(marks[one], marks[other]).items()
+            _likeness(
+                likeness.compared(marks[one], marks[other]),
+                likeness.compared(drawn[one], drawn[other]),
             ),
         )
         for one, other in combinations(names, 2)
+    )
+
+
+def _likeness(whole: Mapping[str, Compared], drawn: Mapping[str, Compared]) -> tuple[Likeness, ...]:
+    return tuple(
+        Likeness(backend, found.compared, len(found.differ), drawn[backend].compared)
+        for backend, found in whole.items()
     )
 
 

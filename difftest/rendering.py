@@ -68,7 +68,7 @@ def cell_parts(cell: Cell) -> tuple[str, str, str]:
     rest = f"?{cell.unknown}" if cell.unknown else ""
     rest += f" +{cell.shared}" if cell.shared else ""
     if cell.verdict is Value.UNKNOWN:
-        count = f"({cell.reached - cell.shared} of {cell.runs - cell.shared})"
+        count = f"({cell.bounding} of {cell.drawn})"
         return "UNKNOWN", count, rest.strip()
     bound = "" if cell.upper_bound is None else f"(<{percent(cell.upper_bound)})"
     return f"{cell.fail - cell.shared}/{cell.reached - cell.shared}", bound, rest.strip()
@@ -111,10 +111,11 @@ def introduction(result: Result) -> str:
         f"{name} ({listing(result.platforms[name])})" if name in result.platforms else name
         for name in result.backends
     ]
-    faults = f", {result.faults} of them with faults," if result.faults else ""
+    faults = f"{result.faults} of them with faults" if result.faults else ""
+    guided = f"{result.guided} of them guided (no bound counts those)" if result.guided else ""
+    some = ", ".join(["", *filter(None, (faults, guided)), ""]).rstrip() if faults or guided else ""
     return (
-        f"{fixes}, {result.workloads} workloads{faults}{done} on {listing(where)}, "
-        f"seed {result.seed}"
+        f"{fixes}, {result.workloads} workloads{some}{done} on {listing(where)}, seed {result.seed}"
     )
 
 
@@ -300,9 +301,9 @@ def _kind(result: Result, kind: Kind) -> str:
     """Say how often one of the things that an oracle tells apart was seen, and how often bad."""
     if kind.oracle in result.ranking:
         return f"{kind.kind} ({kind.fail} workloads)"
-    if not kind.fail and kind.reached < ENOUGH:
-        return f"{kind.kind}: UNKNOWN, {kind.reached} workloads reached it"
-    bound = "" if kind.fail else f" (<{percent(upper_bound(kind.reached))})"
+    if not kind.fail and kind.bounding < ENOUGH:
+        return f"{kind.kind}: UNKNOWN, {kind.bounding} workloads reached it"
+    bound = "" if kind.fail else f" (<{percent(upper_bound(kind.bounding))})"
     return f"{kind.kind}: {kind.fail} of {kind.reached}{bound}"
 
 

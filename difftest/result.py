@@ -100,11 +100,13 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
     those that were not judged because they crash the baseline and every fix alike.
     `reached` counts the runs that were judged and could have shown the failure: fail, and those
     of pass that came to where it shows. `shared` counts the failures that the baseline and every
-    fix have alike (difftest/shared.py): what follows is said without those. `upper_bound` is the
-    95 % upper bound of the failure rate among what was reached, for a cell without failures; None
-    with failures or with nothing reached. `verdict` is that of the cell: UNKNOWN without failures,
-    too, if fewer than ENOUGH were reached. `causes` are up to three different causes of UNKNOWN;
-    `unseen` says why there is nothing to judge in this cell at all, or is "".
+    fix have alike (difftest/shared.py): what follows is said without those. `drawn` of the runs,
+    and `bounding` of those reached, are of workloads drawn independently: the others are guided,
+    and no bound rests on them. `upper_bound` is the 95 % upper bound of the failure rate among
+    `bounding`, for a cell without failures; None with failures or if that is 0. `verdict` is that
+    of the cell: UNKNOWN without failures, too, if fewer than ENOUGH were `bounding`. `causes` are
+    up to three different causes of UNKNOWN; `unseen` says why there is nothing to judge in this
+    cell at all, or is "".
     """
 
     strategy: str
@@ -116,6 +118,8 @@ class Cell(Full, frozen=True, rename={"passed": "pass"}):
     passed: int
     fail: int
     shared: int
+    drawn: int
+    bounding: int
     unknown: int
     upper_bound: float | None
     causes: tuple[str, ...]
@@ -177,11 +181,15 @@ class Telling(Full, frozen=True):
 
 
 class Likeness(Full, frozen=True):
-    """Of `compared` workloads with a known outcome of both strategies `differ` came to another."""
+    """Of `compared` workloads with a known outcome of both strategies `differ` came to another.
+
+    `bounding` of those compared were drawn independently.
+    """
 
     backend: str
     compared: int
     differ: int
+    bounding: int
 
 
 class Pair(Full, frozen=True):
@@ -219,7 +227,7 @@ class Kind(Full, frozen=True):
     """Workloads on which an oracle that tells several things apart spoke of one of them.
 
     `reached` counts those that passed or failed, `fail` the latter; for what shows in failures
-    alone they are equal.
+    alone they are equal. `bounding` are those reached that were drawn independently.
     """
 
     strategy: str
@@ -228,6 +236,7 @@ class Kind(Full, frozen=True):
     kind: str
     reached: int
     fail: int
+    bounding: int
 
 
 class Control(Full, frozen=True):
@@ -392,7 +401,7 @@ class Decision(Full, frozen=True):
 
 
 class Result(Full, frozen=True, kw_only=True):
-    """`workloads` were asked for, `faults` of them with faults.
+    """`workloads` were asked for, `faults` of them with faults, `guided` of them guided.
 
     `done` were run on every strategy and backend that it fits.
     """
@@ -401,6 +410,7 @@ class Result(Full, frozen=True, kw_only=True):
     seed: int
     workloads: int
     faults: int
+    guided: int
     done: int
     backends: tuple[str, ...]
     platforms: dict[str, tuple[str, ...]]

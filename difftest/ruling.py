@@ -100,7 +100,7 @@ def _missing(facts: PatchFacts, its: Sequence[Cell]) -> list[str]:
             )
         elif cell.verdict is Value.UNKNOWN and cell.runs:
             reasons.append(
-                f"{MISSING}: {cell.reached} of {cell.runs} workloads on {cell.backend} "
+                f"{MISSING}: {cell.bounding} of {cell.drawn} workloads on {cell.backend} "
                 f"reached what {cell.oracle} judges; {_more(cell)}."
             )
     return reasons
@@ -108,9 +108,9 @@ def _missing(facts: PatchFacts, its: Sequence[Cell]) -> list[str]:
 
 def _more(cell: Cell) -> str:
     """Say how many workloads would do, at the rate so far, to two digits."""
-    if not cell.reached:
+    if not cell.bounding:
         return f"at least {ENOUGH} have to"
-    count = math.ceil(ENOUGH * cell.runs / cell.reached)
+    count = math.ceil(ENOUGH * cell.drawn / cell.bounding)
     scale = 10 ** max(0, len(str(count)) - 2)
     return f"at least {ENOUGH} have to, of about {math.ceil(count / scale) * scale}"
 

@@ -94,11 +94,17 @@ def _told(store: Store) -> tuple[str, ...]:
         f"{store.begun.astimezone():%Y-%m-%d %H:%M}",
         ", ".join(names) if len(names) < 3 else str(len(names)),  # noqa: PLR2004 - room for two
         ", ".join(settings.backends),
-        str(settings.workloads) + (f"+{settings.faults}" if settings.faults else ""),
+        _counts(settings),
         str(settings.seed),
         _state(store),
         _decided(store),
     )
+
+
+def _counts(settings: Settings) -> str:
+    """Return how many workloads there are, those with faults, and guided ones: `2000+1000+500g`."""
+    faults = f"+{settings.faults}" if settings.faults else ""
+    return f"{settings.workloads}{faults}" + (f"+{settings.guided}g" if settings.guided else "")
 
 
 def _state(store: Store) -> str:
@@ -106,7 +112,7 @@ def _state(store: Store) -> str:
         return "finished"
     settings = store.settings
     pairs = len(settings.strategies) * len(settings.backends) - len(store.refusals())
-    whole = pairs * len(shards.plan(settings.workloads, settings.faults))
+    whole = pairs * len(shards.planned(settings))
     how = "running," if directory.is_written(store.directory) else "interrupted after"
     return f"{how} {store.shards()} of {whole} shards"
 

@@ -51,7 +51,8 @@ LEFT = ("markdown", "html")
 class Request:
     """What the command line asks for; empty tuples mean all there is, or all by default.
 
-    `faults` are workloads with faults, besides `workloads` without. Without `oracles` (None)
+    `faults` are workloads with faults, besides `workloads` without, and `guided` ones come after
+    both. Without `oracles` (None)
     nothing is judged: outcomes are compared, and that is all.
     """
 
@@ -66,6 +67,7 @@ class Request:
     preferences: tuple[str, ...] = ()
     trust: bool = False
     """Whether patch files may touch any file of a kernel's tree."""
+    guided: int = 0
 
 
 def strategies_of(
@@ -299,6 +301,7 @@ def begin(plugins: Plugins, asked: Request, output: Path, skip: Sequence[str]) -
         traits=traits,
         faults=asked.faults,
         preferences=asked.preferences,
+        guided=asked.guided,
     )
     store = runs.find_unfinished(output, settings.fingerprint())
     if store:

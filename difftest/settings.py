@@ -81,7 +81,8 @@ class StoredStrategy(Record, frozen=True):
 class Settings(Record, frozen=True):
     """What a run compares, on what, where. Equal settings give equal results.
 
-    `faults` counts the workloads with faults that there are besides `workloads` without.
+    `faults` counts the workloads with faults that there are besides `workloads` without, `guided`
+    those that are steered and come after both.
     `preferences` are the criteria that come first where more than one strategy failed nothing.
     `strategies` are compared, in the order of their rows; `bases` are others that those stand on.
     `states` are the names of the interesting states, so that one never reached shows as such.
@@ -104,10 +105,16 @@ class Settings(Record, frozen=True):
     traits: dict[str, Traits] = msgspec.field(default_factory=dict)
     faults: int = 0
     preferences: tuple[str, ...] = ()
+    guided: int = 0
 
     def fingerprint(self) -> str:
         """Return a hash of all of it, patches included: the same for the same command."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+    @property
+    def independent(self) -> int:
+        """How many workloads are drawn independently: the first of all, which bounds rest on."""
+        return self.workloads + self.faults
 
     def compared(self) -> tuple[Strategy, ...]:
         return tuple(stored.strategy() for stored in self.strategies)
@@ -150,6 +157,7 @@ def settings_of(
     traits: Mapping[str, Traits] = MappingProxyType({}),
     faults: int = 0,
     preferences: Sequence[str] = (),
+    guided: int = 0,
 ) -> Settings:
     """Make the settings of a run of `strategies`; `known` has all that plugins offer, by name.
 
@@ -174,4 +182,5 @@ def settings_of(
         traits=dict(traits),
         faults=faults,
         preferences=tuple(preferences),
+        guided=guided,
     )

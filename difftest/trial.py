@@ -190,7 +190,7 @@ class Met(NamedTuple):
 
 def _stream(store: Store, task: Task, settings: Settings) -> Iterator[Met]:
     """Yield each workload of a run with what is known of it. Raises StoreError for a gap."""
-    for shard, (first, *_) in enumerate(shards.plan(settings.workloads, settings.faults)):
+    for shard, (first, *_) in enumerate(shards.planned(settings)):
         tally = store.tally(task.strategy, task.backend, shard)
         if tally is None:
             raise StoreError(f"the run has no shard {shard} of {task.strategy} on {task.backend}")

@@ -175,6 +175,7 @@ def _counts(cell: Cell | None) -> dict[str, Any]:
     return {
         "runs": cell.runs,
         "reached": cell.reached,
+        "bounding": cell.bounding,
         "fail": cell.fail,
         "shared": cell.shared,
         "unknown": cell.unknown,

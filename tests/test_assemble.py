@@ -22,7 +22,8 @@ from made import (
 from difftest.assemble import result_of, same_kernels
 from difftest.errors import StoreError
 from difftest.outcome import Ending, Outcome
-from difftest.rendering import absence
+from difftest.rendering import absence, introduction
+from difftest.result import upper_bound
 
 if TYPE_CHECKING:
     from difftest.tally import Run, Tally
@@ -54,6 +55,35 @@ def test_bundled_strategies_come_out_as_known() -> None:
     }
     assert len(result.cells) == len(BUNDLED) * len(BACKENDS) * len(result.oracles)
     assert all(one.differ == 0 and one.compared == 100 for one in result.conformance)
+
+
+def test_guided_workloads_rule_out_and_no_bound_counts_them() -> None:
+    def late(strategy: str, number: int) -> Run:
+        if strategy == "remove_bug_on" and number == 99:
+            return run(number, page_leak="1 page")
+        return seen(strategy, number)
+
+    whole = campaign(late)
+    split = msgspec.structs.replace(whole.settings, workloads=60, guided=40)
+    result = result_of(replace(whole, settings=split))
+    assert (result.workloads, result.guided, result.faults, result.done) == (100, 40, 0, 100)
+    assert {cell.drawn for cell in result.cells} == {60}
+    clean = [cell for cell in result.cells if cell.upper_bound is not None]
+    assert {cell.upper_bound for cell in clean} == {upper_bound(cell.bounding) for cell in clean}
+    assert max(cell.bounding for cell in clean) == 60
+    out = {one.name: one.ruled_out for one in result.strategies}
+    assert "page_leak in 1 of 100 workloads" in " ".join(out["remove_bug_on"])
+    assert "100 workloads, 40 of them guided (no bound counts those)," in introduction(result)
+    likeness = [like for pair in result.pairs for like in pair.likeness]
+    assert {(like.compared, like.bounding) for like in likeness} == {(100, 60)}
+    both = msgspec.structs.replace(result, faults=20)
+    assert ", 20 of them with faults, 40 of them guided (no bound counts those), on" in (
+        introduction(both)
+    )
+    assert result.decision.reasons[0] == (
+        "release_page: no failure in 100 workloads on model and uml:6.1 (each oracle <4.9 % at "
+        "95 %, without the guided ones)."
+    )
 
 
 def test_timings_are_the_only_part_that_may_differ() -> None:

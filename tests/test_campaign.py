@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ from difftest.backends.model import ModelBackend
 from difftest.context import Context
 from difftest.errors import PluginError, RigError
 from difftest.result import encode
-from difftest.store import Store
+from difftest.store import FILE, Store
 from difftest.witness import from_text
 from difftest.workload.codec import to_text
 
@@ -51,9 +52,10 @@ def result(output: Path, jobs: int, asked: session.Request) -> str:
 
 
 def test_the_result_is_the_same_for_any_number_of_jobs(tmp_path: Path) -> None:
-    one, two = (result(tmp_path / str(jobs), jobs, request()) for jobs in (1, 2))
+    asked = request(guided=4)
+    one, two = (result(tmp_path / str(jobs), jobs, asked) for jobs in (1, 2))
     assert one == two
-    assert msgspec.json.decode(one)["done"] == WORKLOADS
+    assert msgspec.json.decode(one)["done"] == WORKLOADS + 4
 
 
 def test_another_seed_gives_another_result(tmp_path: Path) -> None:
@@ -84,6 +86,31 @@ def test_workloads_with_faults_come_after_the_others_and_change_none(tmp_path: P
     hits = [number for number, run in seen.items() if any(one.hits for one in run.outcome.trace)]
     assert hits
     assert min(hits) >= 60
+
+
+def test_guided_workloads_come_last_and_are_kept_and_judged_like_all(tmp_path: Path) -> None:
+    asked = request(workloads=8, faults=4, guided=4)
+    found = msgspec.json.decode(result(tmp_path, 1, asked))
+    assert [found[name] for name in ("workloads", "faults", "guided", "done")] == [16, 6, 4, 16]
+    assert {cell["drawn"] for cell in found["cells"] if cell["runs"]} == {12}
+    with Store.open(tmp_path / "0001") as store:
+        kept = store.workloads()
+        seen = [run.number for tally in store.tallies("release_page") for run in tally.runs]
+    assert sorted(seen) == sorted(kept) == list(range(16))
+    faulty = [number for number, text in kept.items() if "\nfault " in text]
+    assert faulty == [8, 9, 10, 11, 14, 15]
+
+
+def test_going_on_draws_the_guided_workloads_that_are_missing(tmp_path: Path) -> None:
+    asked = request(workloads=4, faults=2, guided=6)
+    loaded = plugins.load()
+    loaded.backends["model"] = Interrupting(0)
+    with session.begin(loaded, asked, tmp_path, ()) as running:
+        assert running.run(1)
+    with sqlite3.connect(tmp_path / "0001" / FILE) as database:
+        gone = database.execute("DELETE FROM workloads WHERE number >= 9").rowcount
+    assert gone
+    assert result(tmp_path, 1, asked) == result(tmp_path / "whole", 1, asked)
 
 
 def test_without_faults_nobody_is_asked_about_guards_unless_by_name(tmp_path: Path) -> None:

@@ -10,16 +10,18 @@ from difftest.comparison import (
     AGREEMENT,
     cells,
     controls,
+    kinds,
     reached,
     runs_of,
     seen_of,
+    sharing,
     witnesses,
 )
 from difftest.conformance import conformance
 from difftest.outcome import Ending, Outcome
 from difftest.result import upper_bound
 from difftest.tally import Run, Tally
-from difftest.verdict import PASS, UNREACHED, Value, fail, unknown
+from difftest.verdict import PASS, UNREACHED, Value, Verdict, fail, unknown
 
 
 def numbered(*runs: Run) -> dict[int, Run]:
@@ -56,6 +58,36 @@ def test_cell_reached_counts_what_could_have_failed_and_was_judged() -> None:
     del runs["model"][2]
     (cell,) = cells("x", runs, ["model"], ["o"])
     assert (cell.verdict, cell.reached, cell.upper_bound) == (Value.UNKNOWN, 1, upper_bound(1))
+
+
+def test_a_bound_counts_no_guided_workload_and_failures_do() -> None:
+    runs = {"model": numbered(*(run(number) for number in range(100)))}
+    (cell, *_) = cells("x", runs, ["model"], ORACLES, independent=60)
+    assert (cell.runs, cell.reached, cell.drawn, cell.bounding) == (100, 100, 60, 60)
+    assert (cell.verdict, cell.upper_bound) == (Value.PASS, upper_bound(60))
+    (cell, *_) = cells("x", runs, ["model"], ORACLES, independent=58)
+    assert (cell.verdict, cell.upper_bound) == (Value.UNKNOWN, upper_bound(58))
+    (cell, *_) = cells("x", runs, ["model"], ORACLES, independent=0)
+    assert (cell.verdict, cell.upper_bound, cell.reached) == (Value.UNKNOWN, None, 100)
+    runs["model"][99] = run(99, CRASHED)
+    (cell, *_) = cells("x", runs, ["model"], ORACLES, independent=60)
+    assert (cell.verdict, cell.fail, cell.upper_bound) == (Value.FAIL, 1, None)
+
+
+def test_what_all_have_in_guided_workloads_takes_nothing_from_the_bound() -> None:
+    failing = [run(number, page_leak="x") for number in (0, 99)]
+    runs = {"model": numbered(*(run(number) for number in range(1, 99)), *failing)}
+    leak = cells("x", runs, ["model"], ORACLES, independent=60)[2]
+    shared = sharing(leak, 2, drawn=1)
+    assert (shared.drawn, shared.bounding, shared.upper_bound) == (59, 59, upper_bound(59))
+    assert shared.verdict is Value.PASS
+
+
+def test_what_an_oracle_tells_apart_is_bounded_without_guided_workloads() -> None:
+    told = Verdict(Value.PASS, kinds=("private",))
+    runs = {"model": {n: Run(n, run(n).outcome, (told,), ()) for n in range(10)}}
+    (kind,) = kinds("x", runs, ["model"], ["o"], independent=4)
+    assert (kind.reached, kind.bounding) == (10, 4)
 
 
 def test_cell_where_nothing_could_be_judged_has_no_bound() -> None:

@@ -27,8 +27,16 @@ def result(*pairs: Pair) -> Result:
     return replace(whole, pairs=pairs, ranking=("unchanged",))
 
 
-def pair(one: str, other: str, *told: Telling, compared: int = 100, differ: int = 0) -> Pair:
-    return Pair(one, other, told, (Likeness("model", compared, differ),))
+def pair(
+    one: str,
+    other: str,
+    *told: Telling,
+    compared: int = 100,
+    differ: int = 0,
+    bounding: int | None = None,
+) -> Pair:
+    drawn = compared if bounding is None else bounding
+    return Pair(one, other, told, (Likeness("model", compared, differ, drawn),))
 
 
 def test_what_rules_out_comes_before_what_is_smaller_and_only_ranks() -> None:
@@ -48,4 +56,13 @@ def test_what_nothing_tells_apart_is_alike_different_or_not_known() -> None:
     assert matrix.alike(seen) == [
         f"{A} and {B}: 0 of 100 outcomes differ on model (<3.0 %)",
         f"{A} and {C}: 2 of 100 outcomes differ on model",
+    ]
+
+
+def test_guided_workloads_are_in_the_count_and_not_in_the_bound_of_what_is_alike() -> None:
+    assert matrix.alike(result(pair(A, B, bounding=59))) == [
+        f"{A} and {B}: 0 of 100 outcomes differ on model (<5.0 %)"
+    ]
+    assert matrix.alike(result(pair(A, B, bounding=0))) == [
+        f"{A} and {B}: 0 of 100 outcomes differ on model"
     ]

@@ -109,7 +109,7 @@ def test_remarks_tell_what_oracles_tell_apart_of_the_first_strategy_and_of_failu
     def kind(
         strategy: str, oracle: str, name: str, reached: int, fail: int, backend: str = "model"
     ) -> Kind:
-        return Kind(strategy, backend, oracle, name, reached, fail)
+        return Kind(strategy, backend, oracle, name, reached, fail, bounding=reached)
 
     result = replace(
         result_of(campaign()),

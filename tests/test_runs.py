@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from made import BUNDLED, campaign, settings
 
 from difftest import runs
+from difftest.cli import cli
 from difftest.errors import StoreError, UsageError
 from difftest.settings import Mutants
 from difftest.store import FILE, Store
@@ -108,3 +110,13 @@ def test_two_processes_do_not_go_on_with_one_run(tmp_path: Path) -> None:
         for path in (place, place / FILE, None):
             with pytest.raises(StoreError, match="is being written by another difftest"):
                 runs.reopened(path, tmp_path)
+
+
+def test_a_run_with_guided_workloads_says_so_and_is_listed_with_them(tmp_path: Path) -> None:
+    asked = "--strategy unpatched --workloads 3 --faults 0 --guided 2 --jobs 1"
+    made = CliRunner().invoke(
+        cli, ["run", "--backend", "model", *asked.split(), "--output", str(tmp_path)]
+    )
+    said = "1 strategy, 5 workloads, 2 of them guided (no bound counts those), on model, seed 1"
+    assert said in made.stdout
+    assert " 3+2g " in runs.listing(tmp_path)

@@ -12,6 +12,15 @@ def test_shards_follow_each_other_and_those_with_faults_come_last() -> None:
     ]  # fmt: skip
 
 
+def test_guided_shards_come_last_and_half_of_them_have_faults_if_any_do() -> None:
+    planned = shards.plan(10, 5, 501)
+    assert [(one.first, one.length, one.number, one.faults, one.guided) for one in planned] == [
+        (0, 10, 0, False, False), (10, 5, 0, True, False),
+        (15, 250, 0, False, True), (265, 1, 1, False, True), (266, 250, 0, True, True),
+    ]  # fmt: skip
+    assert [(one.length, one.faults) for one in shards.plan(1, 0, 9)] == [(1, False), (9, False)]
+
+
 def test_workloads_without_faults_stay_what_they_are() -> None:
     alone = [one.draw(5) for one in shards.plan(300, 0)]
     beside = [one.draw(5) for one in shards.plan(300, 20)]

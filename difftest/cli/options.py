@@ -86,6 +86,11 @@ faults = click.option(
     "--faults", type=click.IntRange(min=0), default=1000, show_default=True,
     help="How many workloads with faults besides: calls inside the kernel that fail.",
 )  # fmt: skip
+guided = click.option(
+    "--guided", type=click.IntRange(min=0), default=0, show_default=True,
+    help="How many more that are steered to what is rare, half of them with faults, if there are "
+    "any. They find things; bounds do not count them.",
+)  # fmt: skip
 preferences = click.option(
     "--preferences", "preferred", type=click.Path(path_type=Path), metavar="FILE",
     help='TOML, criteria = ["guard", …]: what decides among those that failed nothing.',

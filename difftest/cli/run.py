@@ -23,6 +23,7 @@ from difftest.settings import Mutants
 @options.oracle
 @options.workloads
 @options.faults
+@options.guided
 @options.seed
 @options.jobs
 @options.cluster
@@ -43,6 +44,7 @@ def run(
     oracles: tuple[str, ...],
     workloads: int,
     faults: int,
+    guided: int,
     seed: int,
     jobs: int,
     cluster: str,
@@ -72,7 +74,17 @@ def run(
         wanted = Mutants.TOO if mutants else Mutants.NONE
         first = criteria.read(preferred) if preferred else ()
         asked = session.Request(
-            strategies, patches, backends, oracles, workloads, seed, faults, wanted, first, trust
+            strategies,
+            patches,
+            backends,
+            oracles,
+            workloads,
+            seed,
+            faults,
+            wanted,
+            first,
+            trust,
+            guided,
         )
         opened = session.begin(loaded, asked, output, skip)
     else:

@@ -127,7 +127,7 @@ def test_each_backend_has_a_table_with_a_cell_for_each_oracle() -> None:
 
 def test_a_cell_that_judged_nothing_is_not_shown_as_clean() -> None:
     cells = tuple(
-        replace(one, upper_bound=0.4, reached=6, verdict=Value.UNKNOWN)
+        replace(one, upper_bound=0.4, reached=6, bounding=6, verdict=Value.UNKNOWN)
         if one.strategy == "release_page"
         else one
         for one in WHOLE.cells

@@ -149,7 +149,7 @@ def test_who_did_it_stands_beside_the_evidence() -> None:
 
 
 def test_other_bugs_are_told_and_other_remarks_counted() -> None:
-    kinds = tuple(Kind(f"odd_{n}", "model", "content", "kind", 100, n + 1) for n in range(9))
+    kinds = tuple(Kind(f"odd_{n}", "model", "content", "kind", 100, n + 1, 100) for n in range(9))
     page = TableReport().render(replace(WHOLE, kinds=kinds))
     assert "\nBesides: 9 remarks, in the other formats.\nControls: " in page
     bugs = tuple(
