@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from difftest import facts
 from difftest.backends import played, running
-from difftest.backends.model import ModelBackend
+from difftest.backends.model import ModelBackend, load
 from difftest.features import LINE, Lines, features
 from difftest.kernels.series import DEFAULT, patches_for
 from difftest.outcome import Ending
@@ -133,6 +133,8 @@ class Models:
             return set()
         chain = self._chains[self._turn % len(self._chains)]
         found: set[str] = set()
+        # Now, not when it runs: what is executed when code is imported is executed once a process.
+        load(self._backend.patches(chain), knobs=bool(workload.faults))
         with running(self._backend, chain) as runner, self._lines.traced(found):
             (outcome,) = played(self._backend, runner, [workload])
         if outcome.ending is Ending.HUNG:
