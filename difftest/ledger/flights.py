@@ -134,14 +134,18 @@ class Flight:
         missing = self.missing
         if stop >= len(missing):
             raise LookupError(f"step {self.at} stopped more often than its source has pages for")
-        return max(0, missing[stop] + 1 - len(self.needed_for(0)))
+        return next(page for page in self._reading if missing[stop] in self.needed_for(page))
 
     @property
     def missing(self) -> list[int]:
         """The source pages at which it stops, if it comes so far."""
-        pages = [page for page in range(self.op.pages) if not self.at_risk(page)]
-        read = {source for page in pages for source in self.needed_for(page)}
+        read = {source for page in self._reading for source in self.needed_for(page)}
         return [n for n, letter in enumerate(self.letters) if letter == "M" and n in read]
+
+    @property
+    def _reading(self) -> list[int]:
+        """The pages that it reads its source for."""
+        return [page for page in range(self.op.pages) if not self.at_risk(page)]
 
     def retried(self) -> int:
         """Return the page that it comes to for the second time.

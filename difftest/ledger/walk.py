@@ -464,7 +464,8 @@ class Ledger:
         start = op.page * mapping.size
         end = start + op.pages * mapping.size
         self._removal = Removal(op.map, start, end, mapping.moved)
-        if not mapping.registered:
+        # It waits, and so it is told nothing, only where what is registered is to go.
+        if not mapping.registered or step.ret:
             self._remove()
 
     def _remove(self) -> None:

@@ -106,6 +106,8 @@ KEPT = "fault site=callee_keeps_page call=1 error=0\n"
         # It does not stop where its source is missing either.
         "copy map=0 page=0 source=MMRM\n",
         "copy_unaligned map=0 page=1 source=MMMM\n",
+        # It stops for the second time at the page after that.
+        "copy_unaligned map=0 page=0 source=MRMR\n  window\n  window\n    remap_anonymous map=0\n",
         # Nor where nobody watches the source: the page that was kept came again all the same.
         "copy map=0 page=0 source=MR\n  window\n    close_source\n",
     ],

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each oracle fails for a fix that is wrong in just its way, and passes a right one."""
 
+import errno
+
 import pytest
 from drawn import seed_of, some
 from known import may_find_hugetlb
@@ -270,3 +272,14 @@ def test_a_crash_is_that_of_what_is_mapped_when_the_copy_comes_back(
     if window:
         early = Outcome(Ending.CRASHED, trace[:1], "BUG")
         assert ORACLES["other_callers"].judge(workload, early).value is Value.PASS
+
+
+def test_a_removal_that_ended_with_an_error_bars_no_copy() -> None:
+    """madvise() found nothing mapped there, so nobody was told, and it does not wait."""
+    workload = from_text(
+        "mount blocks=0\nmap_shared_anonymous pages=1\n"
+        "remove_begin map=0 page=1 pages=1\ncopy map=0 page=0 source=R\n"
+    )
+    (outcome,) = outcomes(MODEL, KNOWN["release_page"], [workload])
+    assert [one.ret for one in outcome.trace if isinstance(one, Step)] == [-errno.ENOMEM, 0]
+    assert ORACLES["contract"].judge(workload, outcome).value is Value.PASS
