@@ -25,9 +25,12 @@ def tellings(result: Result) -> list[Telling]:
 
 
 def _told(result: Result, pair: Pair) -> Telling | None:
-    """Return what tells a pair apart best: what rules one of them out, if anything does."""
+    """Return what tells a pair apart best.
+
+    That is what rules one of them out, if anything does; then what was seen on most backends.
+    """
     less = ("", *result.ranking, *result.informational)
-    ordered = sorted(pair.told, key=lambda one: one.oracle in less)
+    ordered = sorted(pair.told, key=lambda one: (one.oracle in less, -len(one.backends)))
     return ordered[0] if ordered else None
 
 

@@ -50,6 +50,11 @@ def test_what_rules_out_comes_before_what_is_smaller_and_only_ranks() -> None:
     ]  # fmt: skip
 
 
+def test_what_kernels_show_as_well_comes_before_what_the_model_shows_alone() -> None:
+    kernel = replace(RULES, backends=("model", "uml:6.1"), file="witnesses/k.workload")
+    assert matrix.tellings(result(pair(A, B, RULES, kernel))) == [kernel]
+
+
 def test_what_nothing_tells_apart_is_alike_different_or_not_known() -> None:
     seen = result(pair(A, B), pair(A, C, differ=2), pair(B, C, compared=0))
     assert matrix.cells(seen) == [[A, "", "=", "≠"], [B, "=", "", "?"], [C, "≠", "?", ""]]
