@@ -208,5 +208,7 @@ def _watching(
     sys.settrace(see)
     try:
         yield
+        if sys.gettrace() is not see:
+            raise RigError("somebody else traced the model meanwhile, so lines were not all seen")
     finally:
         sys.settrace(before)
