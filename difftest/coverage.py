@@ -127,9 +127,15 @@ class _Bench(NamedTuple):
         return cls(backend, series, texts, drawn)
 
     def counted(self, chain: Sequence[Strategy]) -> tuple[Counts, dict[str, list[str]]]:
-        """Return how often lines of the patched files ran, and the lines."""
+        """Return how often lines of the patched files ran, and the lines.
+
+        Raises UsageError for a strategy that this series does not take.
+        """
         with tempfile.TemporaryDirectory(prefix="difftest-gcov-") as folder:
             ready = CountingBackend(self.series, Path(folder))
+            for link in chain:
+                if reason := ready.supports(link):
+                    raise UsageError(f"{link.name} cannot run on {self.backend}: {reason}")
             ready.prepare(chain)
             counts = ready.count(chain, self.drawn)
         return counts, _patched(self.original, chain, self.series.name)

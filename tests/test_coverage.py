@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from called import difftest
 
 from difftest import coverage, gcov, kernels, plugins
 from difftest.coverage import Added, Coverage, Function, Line, Reach, Unreached
@@ -186,3 +187,13 @@ def test_workloads_execute_what_is_within_reach_and_all_that_a_patch_adds(series
     assert shmem.name == "shmem_mfill_atomic_pte"
     assert shmem.executed > 30
     assert "err = -EFAULT;" not in {line.text for line in shmem.not_executed}
+
+
+@pytest.mark.kernel
+def test_a_strategy_that_a_series_does_not_take_is_left_out_or_refused_by_name() -> None:
+    done = difftest("coverage", "--backend", "uml:5.10", "--strategy", "install_pte_v6")
+    assert done.returncode == 2
+    assert "install_pte_v6 is left out on uml:5.10: 5.10 has no helper" in done.stderr
+    loaded = plugins.load()
+    with pytest.raises(UsageError, match=r"install_pte_v6 cannot run on uml:5\.10: 5\.10 has no"):
+        coverage.added_by(loaded, "uml:5.10", loaded.strategy("install_pte_v6"), 5, 1)

@@ -10,6 +10,7 @@ import click
 from difftest import coverage as covering
 from difftest import plugins, session
 from difftest.cli import options
+from difftest.errors import UsageError
 from difftest.strategy import BASELINE
 
 
@@ -42,6 +43,15 @@ def coverage(
     loaded = plugins.load(skip)
     names = [BASELINE, *strategies] if strategies else ()
     chosen = session.strategies_of(loaded, names, ())
+    if backend in loaded.backends:
+        place = loaded.backend(backend)
+        refused = {one.name: session.unsupported(place, one, loaded) for one in chosen}
+        for name in filter(refused.get, refused):
+            said = f"{name} is left out on {backend}: {refused[name]}"
+            if strategies:
+                raise UsageError(f"--strategy {said}")
+            click.echo(f"difftest: {said}", err=True)
+        chosen = [one for one in chosen if not refused[one.name]]
     found = covering.measure(loaded, backend, chosen, workloads, seed)
     click.echo(covering.encode(found) if form == "json" else covering.render(found), nl=False)
     sys.exit(0 if found.enough else 1)

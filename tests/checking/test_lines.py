@@ -5,15 +5,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from played import KNOWN
 
 from difftest import facts, plugins, shards
+from difftest.backends.model import ModelRunner
 from difftest.checking import State, lines
 from difftest.kernels import SERIES
 from difftest.strategy import Strategy
 from difftest.unreached import Unreached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from difftest.outcome import Outcome
+    from difftest.workload.workload import Workload
 
 MODEL = KNOWN["release_page"].model_patch or ""
 FEW = shards.plan(40, 0)
@@ -150,6 +158,22 @@ def test_whoever_watched_before_watches_again() -> None:
     before = sys.gettrace()
     list(lines.on_models([KNOWN["release_page"]], FEW, 1))
     assert sys.gettrace() is before
+
+
+def test_where_somebody_else_traces_meanwhile_no_line_is_called_executed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lines, "SERIES", {"6.1": SERIES["6.1"]})
+    run = ModelRunner.run
+
+    def untraced(self: ModelRunner, workloads: Sequence[Workload]) -> Iterator[Outcome]:
+        sys.settrace(None)
+        return run(self, workloads)
+
+    monkeypatch.setattr(ModelRunner, "run", untraced)
+    (found,) = lines.on_models([KNOWN["release_page"]], FEW, 1)
+    assert found.state is State.WRONG
+    assert "somebody else traced the model meanwhile" in found.text
 
 
 @pytest.mark.kernel
